@@ -1,0 +1,83 @@
+"""What the operator chose: the launcher's own environment variables, read once and checked."""
+
+import difflib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketnoi.errors import UsageError
+
+PREFIX = "KETNOI_"
+KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL")
+ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """`port` 0 means any free one; a missing URL means the embedded server."""
+
+    home: Path
+    host: str
+    port: int
+    log_level: str
+    database_url: str | None
+    nats_url: str | None
+    inherited: Mapping[str, str]
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str], cwd: Path) -> "Environment":
+        """Refuse what is unknown or unusable; a misspelt name must not pass in silence."""
+        _refuse_unknown(variables)
+        return cls(
+            home=_home(variables.get("KETNOI_HOME") or ".ketnoi", cwd),
+            host=variables.get("KETNOI_HOST") or "127.0.0.1",
+            port=_port(variables.get("KETNOI_PORT") or "8080"),
+            log_level=_log_level(variables.get("KETNOI_LOG_LEVEL") or "info"),
+            database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
+            nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
+            inherited=without_ours(variables),
+        )
+
+
+def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child may inherit: none of our keys, no administrator's password."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if not name.startswith(PREFIX) and name not in ADMINISTRATOR_URLS
+    }
+
+
+def _refuse_unknown(variables: Mapping[str, str]) -> None:
+    for name in sorted(variables):
+        if name.startswith(PREFIX) and name not in KNOWN:
+            close = difflib.get_close_matches(name, KNOWN, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KNOWN)}."
+            raise UsageError(f"Unknown environment variable {name}: {hint}")
+
+
+def _home(text: str, cwd: Path) -> Path:
+    try:
+        return (cwd / Path(text).expanduser()).resolve()
+    except (RuntimeError, OSError) as error:
+        raise UsageError(f"KETNOI_HOME={text!r} is not a usable path: {error}") from error
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise UsageError(f"KETNOI_PORT must be a number from 0 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in logging.getLevelNamesMapping():
+        raise UsageError(f"KETNOI_LOG_LEVEL must be debug, info, warning or error, not {text!r}.")
+    return text.lower()
+
+
+def _url(variables: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    url = variables.get(name)
+    if url and url.partition("://")[0] not in schemes:
+        raise UsageError(f"{name} must begin with {' or '.join(f'{s}://' for s in schemes)}.")
+    return url or None

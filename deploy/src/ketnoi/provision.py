@@ -1,0 +1,123 @@
+"""Everything the services find ready-made: roles, schemas, tables, streams, consumers, clients.
+
+Runs as an administrator, before the services start, and as often as one likes.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import asyncpg
+
+from ketnoi.addresses import async_url, nats_user_url, service_url
+from ketnoi.clients import seed
+from ketnoi.errors import LauncherError, UsageError
+from ketnoi.roles import provision_roles
+from ketnoi.services import GATEWAY, Service
+from ketnoi.streams import provision_streams, require_user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one run needs to know; plain values, so that it can be handed to another process."""
+
+    database_url: str
+    nats_url: str
+    passwords: Mapping[str, str]
+    nats_passwords: Mapping[str, str]
+    services: tuple[Service, ...]
+    clients: Sequence[Mapping[str, Any]] = ()
+    own_database: bool = False
+    own_nats: bool = False
+    nats_users_file: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Plan":
+        services = tuple(Service(**service) for service in values.pop("services"))
+        return cls(**values, services=services)
+
+
+async def provision(plan: Plan) -> None:
+    """Bring both servers up to date, side by side."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(provision_messaging(plan))
+            group.create_task(provision_database(plan))
+    except* LauncherError as errors:
+        first = errors.exceptions[0]
+        raise first from first.__cause__
+
+
+async def provision_messaging(plan: Plan) -> None:
+    """Streams and consumers; the users of a foreign server are its administrator's to make."""
+    await provision_streams(plan.nats_url)
+    if plan.own_nats:
+        return
+    for service in plan.services:
+        if service.messaging:
+            url = nats_user_url(plan.nats_url, service, plan.nats_passwords)
+            await require_user(url, service.role, plan.nats_users_file)
+
+
+async def provision_database(plan: Plan) -> None:
+    """Roles and schemas, then each service's migrations, then the seeded clients."""
+    with explained():
+        await provision_roles(
+            plan.database_url, plan.services, plan.passwords, own_server=plan.own_database
+        )
+        await migrate(plan.database_url, plan.services)
+        if plan.clients:
+            await seed(service_url(plan.database_url, GATEWAY, plan.passwords), plan.clients)
+
+
+async def migrate(admin_url: str, services: Sequence[Service]) -> None:
+    """Bring every schema to its newest migration, as the schema's owner."""
+    from shared.db.migrate import upgrade  # Alembic: not needed by who only makes roles
+
+    for service in services:
+        if service.migrated:
+            await upgrade(
+                package=service.package,
+                url=async_url(admin_url),
+                schema=service.schema,
+                owner=service.owner,
+            )
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the database server refuses into a message that says what to do."""
+    try:
+        yield
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise UsageError(
+            f"PostgreSQL refused the administrator: {error}."
+            " Check the user and the password of DATABASE_URL."
+        ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise UsageError(
+            f"The user of DATABASE_URL may not do what is needed: {error}."
+            " It must be a superuser, or have CREATEROLE and CREATEDB."
+        ) from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise UsageError(f"DATABASE_URL names a database that is not there: {error}.") from error
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+        raise UsageError(
+            f"Cannot reach the PostgreSQL of DATABASE_URL: {error or type(error).__name__}."
+            " Check that it runs and that host and port are right."
+        ) from error
+
+
+def job(plan: dict[str, Any]) -> None:
+    """Run as a process of its own; the last lines it writes are the launcher's message."""
+    try:
+        asyncio.run(provision(Plan.from_json(plan)))
+    except LauncherError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None

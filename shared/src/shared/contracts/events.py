@@ -1,0 +1,79 @@
+"""The envelope of every event: CloudEvents 1.0, binary mode over NATS headers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
+
+class MalformedEventError(ValueError):
+    """The message is not a CloudEvent of ours; retrying cannot help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact about one aggregate. `data` is the aggregate's whole state as JSON bytes.
+
+    `type` is `<owner>.<aggregate>.<fact in the past>.v<major>`; the NATS subject is `type` plus
+    the aggregate's id. `id` is also the `Nats-Msg-Id`, so that a repeated publish is one message.
+    """
+
+    id: UUID
+    type: str
+    source: str
+    aggregate_id: UUID
+    aggregate_version: int
+    time: datetime
+    data: bytes
+    db_epoch: int = 1
+    traceparent: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.type}.{self.aggregate_id}"
+
+    def headers(self) -> dict[str, str]:
+        """Return the CloudEvents attributes as NATS headers (`ce-` prefix)."""
+        headers = {
+            "Nats-Msg-Id": str(self.id),
+            "content-type": CONTENT_TYPE,
+            "ce-specversion": SPEC_VERSION,
+            "ce-id": str(self.id),
+            "ce-type": self.type,
+            "ce-source": self.source,
+            "ce-subject": str(self.aggregate_id),
+            "ce-time": self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "ce-aggregateversion": str(self.aggregate_version),
+            "ce-dbepoch": str(self.db_epoch),
+        }
+        optional = {
+            "traceparent": self.traceparent,
+            "ce-correlationid": self.correlation_id,
+            "ce-causationid": self.causation_id,
+        }
+        return headers | {name: value for name, value in optional.items() if value}
+
+    @classmethod
+    def from_message(cls, headers: dict[str, str] | None, data: bytes) -> "Event":
+        """Read an event; MalformedEventError when an attribute is missing or unreadable."""
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        try:
+            return cls(
+                id=UUID(given["ce-id"]),
+                type=given["ce-type"],
+                source=given["ce-source"],
+                aggregate_id=UUID(given["ce-subject"]),
+                aggregate_version=int(given["ce-aggregateversion"]),
+                time=datetime.fromisoformat(given["ce-time"]),
+                data=data,
+                db_epoch=int(given.get("ce-dbepoch", "1")),
+                traceparent=given.get("traceparent"),
+                correlation_id=given.get("ce-correlationid"),
+                causation_id=given.get("ce-causationid"),
+            )
+        except (KeyError, ValueError) as error:
+            raise MalformedEventError(f"not a Ketnoi event: {error!r}") from error

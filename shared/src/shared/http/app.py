@@ -1,0 +1,93 @@
+"""The one way a service's HTTP app is made."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from shared.http.auth import TokenVerifier
+from shared.http.cursors import Cursors
+from shared.http.health import Health, health_router
+from shared.http.middleware import BodyLimitMiddleware, TelemetryMiddleware
+from shared.http.problems import (
+    PROBLEM_RESPONSES,
+    Problem,
+    on_crash,
+    on_http_exception,
+    on_invalid_request,
+    on_refusal,
+)
+from shared.kernel.errors import KetnoiError
+from shared.settings import ServiceSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_app(
+    *,
+    title: str,
+    description: str,
+    version: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    health: Health,
+    lifespan: Lifespan,
+) -> FastAPI:
+    """Return the app: routes, problems for every refusal, health, limits, telemetry.
+
+    `app.state` carries `verifier`, `cursors`, `health` and whatever the lifespan adds.
+    """
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEM_RESPONSES,
+        generate_unique_id_function=_operation_id,
+        middleware=[Middleware(TelemetryMiddleware), Middleware(BodyLimitMiddleware)],
+    )
+    app.state.settings = settings
+    app.state.verifier = TokenVerifier(settings.jwks_path)
+    app.state.cursors = Cursors(settings.cursor_key.get_secret_value())
+    app.state.health = health
+    app.add_exception_handler(KetnoiError, on_refusal)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_crash)
+    for router in routers:
+        app.include_router(router)
+    app.include_router(health_router(health))
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented hook
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with our problems in place of its 422 and with the Bearer scheme."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs", {}))
+        schemas["Problem"] = problem
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        }
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                operation.setdefault("security", [{"bearer": []}, {}])
+        app.openapi_schema = document
+    return app.openapi_schema

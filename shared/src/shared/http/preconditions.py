@@ -1,0 +1,55 @@
+"""If-Match: nobody overwrites a change that they have not seen."""
+
+import re
+from typing import Annotated
+
+from fastapi import Header
+
+from shared.kernel.errors import BadRequestError, PreconditionError, PreconditionRequiredError
+
+_VERSION = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+
+
+def _parse(header: str | None) -> int | None:
+    if header is None:
+        return None
+    found = _VERSION.fullmatch(header.strip())
+    if found is None:
+        raise BadRequestError(
+            "invalid_if_match",
+            'If-Match must be the version in quotes, for example "3".',
+            'If-Match phải là số phiên bản trong ngoặc kép, ví dụ "3".',
+        )
+    return int(found.group(1))
+
+
+def optional_version(
+    if_match: Annotated[str | None, Header(description='The version you read, e.g. `"3"`.')] = None,
+) -> int | None:
+    """Dependency: the version in If-Match, if given."""
+    return _parse(if_match)
+
+
+def required_version(
+    if_match: Annotated[str | None, Header(description='The version you read, e.g. `"3"`.')] = None,
+) -> int:
+    """Dependency: the version in If-Match; 428 when it is missing."""
+    version = _parse(if_match)
+    if version is None:
+        raise PreconditionRequiredError(
+            "if_match_required",
+            'Send If-Match with the version you read, for example "3".',
+            'Hãy gửi If-Match với phiên bản đã đọc, ví dụ "3".',
+        )
+    return version
+
+
+def check_version(expected: int | None, current: int) -> None:
+    """Refuse with 412 when `expected` is not the current version."""
+    if expected is not None and expected != current:
+        raise PreconditionError(
+            "stale_version",
+            f"Version {expected} is stale; the current version is {current}. Read it again.",
+            f"Phiên bản {expected} đã cũ; phiên bản hiện tại là {current}. Hãy đọc lại.",
+            extra={"current_version": current},
+        )

@@ -1,0 +1,1 @@
+"""The smallest common ground: ids, clock, errors and Vietnamese-safe text."""

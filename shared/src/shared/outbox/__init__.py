@@ -1,0 +1,17 @@
+"""Outbox and inbox: a change and its event share a transaction, an event and its effect too."""
+
+from shared.outbox.consumer import Consumer, Handler
+from shared.outbox.relay import Relay
+from shared.outbox.tables import MessagingTables
+from shared.outbox.work import Transactions, UnitOfWork
+from shared.outbox.worker import Worker
+
+__all__ = [
+    "Consumer",
+    "Handler",
+    "MessagingTables",
+    "Relay",
+    "Transactions",
+    "UnitOfWork",
+    "Worker",
+]

@@ -1,0 +1,126 @@
+"""A transaction with its events: both are committed, or neither is."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.events import Event
+from shared.db import Database
+from shared.kernel.clock import Clock, utc_now
+from shared.kernel.ids import new_id
+from shared.outbox.tables import MessagingTables
+from shared.telemetry import current_trace
+
+
+class UnitOfWork:
+    """One open transaction. `publish` writes outbox rows; nothing is sent before the commit."""
+
+    def __init__(self, connection: AsyncConnection, source: str, clock: Clock) -> None:
+        self.connection = connection
+        self.now = clock()
+        self._source = source
+        self._events: list[Event] = []
+        self._after_commit: list[Callable[[], None]] = []
+        self.causation_id: str | None = None
+        self.db_epoch = 1
+
+    def publish(
+        self, event_type: str, aggregate_id: UUID, aggregate_version: int, body: BaseModel | bytes
+    ) -> None:
+        """Announce the aggregate's new state, e.g. as `demand.request.published.v1`."""
+        trace = current_trace()
+        data = body if isinstance(body, bytes) else body.model_dump_json(by_alias=True).encode()
+        self._events.append(
+            Event(
+                id=new_id(),
+                type=event_type,
+                source=self._source,
+                aggregate_id=aggregate_id,
+                aggregate_version=aggregate_version,
+                time=self.now,
+                data=data,
+                db_epoch=self.db_epoch,
+                traceparent=trace.traceparent if trace else None,
+                correlation_id=trace.request_id if trace else None,
+                causation_id=self.causation_id,
+            )
+        )
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` once the transaction is committed, never when it is rolled back."""
+        self._after_commit.append(action)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(self._events)
+
+
+class Transactions:
+    """Opens units of work on one service's schema; the relay is woken after each commit."""
+
+    def __init__(
+        self,
+        database: Database,
+        tables: MessagingTables,
+        source: str,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.database = database
+        self.tables = tables
+        self.clock = clock
+        self._source = source
+        self._wake: Callable[[], None] = lambda: None
+        self._db_epoch: int | None = None
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Let `wake` be called when events have been committed."""
+        self._wake = wake
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        """Open a transaction; it commits on a clean exit and rolls back on an exception."""
+        async with self.database.begin() as connection:
+            work = UnitOfWork(connection, self._source, self.clock)
+            work.db_epoch = await self._epoch(connection)
+            yield work
+            if work.events:
+                await connection.execute(insert(self.tables.outbox), _rows(work.events))
+        for action in work._after_commit:  # noqa: SLF001 - the two classes are one mechanism
+            action()
+        if work.events:
+            self._wake()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading."""
+        async with self.database.read() as connection:
+            yield connection
+
+    async def _epoch(self, connection: AsyncConnection) -> int:
+        if self._db_epoch is None:
+            found = await connection.scalar(select(self.tables.db_epoch.c.epoch))
+            self._db_epoch = int(found or 1)
+        return self._db_epoch
+
+
+def _rows(events: tuple[Event, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "created_at": event.time,
+            "event_id": event.id,
+            "type": event.type,
+            "aggregate_id": event.aggregate_id,
+            "aggregate_version": event.aggregate_version,
+            "data": event.data,
+            "db_epoch": event.db_epoch,
+            "traceparent": event.traceparent,
+            "correlation_id": event.correlation_id,
+            "causation_id": event.causation_id,
+        }
+        for event in events
+    ]

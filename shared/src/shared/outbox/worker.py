@@ -1,0 +1,77 @@
+"""Runs a service's relay, consumers and other loops, beside the HTTP app or alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from shared.contracts.messaging import consumers_of, stream_of
+from shared.nats import Bus, PullConsumer
+from shared.outbox.consumer import Consumer, Handler
+from shared.outbox.relay import Relay
+from shared.outbox.work import Transactions
+from shared.telemetry import get_logger
+
+log = get_logger("worker")
+
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+"""A task that runs until the event is set."""
+
+STOP_SECONDS = 10.0
+MAX_PAUSE_SECONDS = 30.0
+
+
+class Worker:
+    """The background half of a service: one bus, one relay, its consumers, further loops."""
+
+    def __init__(
+        self,
+        service: str,
+        nats_url: str,
+        transactions: Transactions,
+        handlers: dict[str, Handler],
+        loops: Sequence[Loop] = (),
+    ) -> None:
+        self.bus = Bus(nats_url, service)
+        self.relay = Relay(transactions, self.bus, stream_of(service).name)
+        self.consumers = [
+            Consumer(transactions, self.bus, PullConsumer(self.bus, spec), handlers[spec.name])
+            for spec in consumers_of(service)
+        ]
+        self._loops = loops
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything; on exit let each loop finish what it holds, within a bound."""
+        stop = asyncio.Event()
+        await self.bus.start()
+        named: list[tuple[str, Loop]] = [("relay", self.relay.run)]
+        named += [(consumer.name, consumer.run) for consumer in self.consumers]
+        named += [(getattr(loop, "__name__", "loop"), loop) for loop in self._loops]
+        tasks = [
+            asyncio.create_task(_keep_running(name, loop, stop), name=name) for name, loop in named
+        ]
+        try:
+            yield
+        finally:
+            stop.set()
+            self.relay.wake()
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            await self.bus.close()
+
+
+async def _keep_running(name: str, loop: Loop, stop: asyncio.Event) -> None:
+    """Start a loop again when it dies of something unforeseen, ever more slowly."""
+    pause = 0.5
+    while not stop.is_set():
+        started = asyncio.get_running_loop().time()
+        try:
+            await loop(stop)
+        except Exception:
+            log.exception("loop_died", loop=name, restart_in=pause)
+            if asyncio.get_running_loop().time() - started > 2 * MAX_PAUSE_SECONDS:
+                pause = 0.5
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)

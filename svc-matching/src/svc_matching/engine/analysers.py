@@ -1,0 +1,151 @@
+"""Turn text into terms, one analyser per kind of language behind one interface.
+
+Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that look alike:
+`=sấy` is a syllable as written, `~say` its shadow without marks, `_` joins bigrams.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import snowballstemmer
+
+from shared.kernel.text import unify_tone_placement
+from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
+from svc_matching.engine.vietnamese import fold, is_syllable
+
+ANALYSER_VERSION = "1"
+MAX_WORD = 40
+
+_CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
+_IS_CJK = re.compile(rf"[{_CJK}]")
+_NUMBER = re.compile(r"\d+")
+
+_ENGLISH_STEMMER = snowballstemmer.stemmer("english")
+_GERMAN_STEMMER = snowballstemmer.stemmer("german")
+
+
+@dataclass(slots=True)
+class TermCounts:
+    """The terms of one text. `length` counts words, not shadows or bigrams.
+
+    `marked` is False for Vietnamese typed without any diacritics: its shadows are all there is.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    length: int = 0
+    marked: bool = True
+
+
+@lru_cache(maxsize=32_768)
+def _english(word: str) -> str:
+    return str(_ENGLISH_STEMMER.stemWord(word))
+
+
+@lru_cache(maxsize=8_192)
+def _german(word: str) -> str:
+    return str(_GERMAN_STEMMER.stemWord(word))
+
+
+def _normal(text: str) -> str:
+    return unify_tone_placement(unicodedata.normalize("NFC", text).lower())
+
+
+def _tokens(text: str) -> Iterator[str]:
+    return (found.group()[:MAX_WORD] for found in _TOKEN.finditer(text))
+
+
+def _bigrams(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] if len(run) > 1 else [run]
+
+
+def _is_word(token: str) -> bool:
+    return token[0].isalnum() and not _NUMBER.fullmatch(token)
+
+
+def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
+    found = TermCounts()
+    terms: list[str] = []
+    for token in _tokens(text):
+        if not _is_word(token) or token in stop:
+            continue
+        if _IS_CJK.match(token):
+            terms += _bigrams(token)
+        elif len(token) > 1:
+            terms.append(stem(token))
+    found.counts.update(terms)
+    found.length = len(terms)
+    return found
+
+
+def _vietnamese(text: str) -> TermCounts:
+    tokens = list(_tokens(text))
+    marked = any(not token.isascii() and is_syllable(token) for token in tokens)
+    stop = VIETNAMESE if marked else VIETNAMESE_FOLDED
+    found = TermCounts(marked=marked)
+    terms: list[str] = []
+    previous: str | None = None
+    for token in tokens:
+        if not _is_word(token) or token in stop:
+            previous = None
+        elif is_syllable(token):
+            found.length += 1
+            terms += _syllable_terms(previous, token, marked=marked)
+            previous = token
+        else:
+            found.length += 1
+            terms += _bigrams(token) if _IS_CJK.match(token) else [_english(token)]
+            previous = None
+    found.counts.update(terms)
+    return found
+
+
+def _syllable_terms(previous: str | None, syllable: str, *, marked: bool) -> list[str]:
+    shadow = fold(syllable)
+    terms = [f"~{shadow}"]
+    if previous is not None:
+        terms.append(f"~{fold(previous)}_{shadow}")
+    if marked:
+        terms.append(f"={syllable}")
+        if previous is not None:
+            terms.append(f"={previous}_{syllable}")
+    return terms
+
+
+def analyse(text: str, language: str) -> TermCounts:
+    """Return the terms of `text`; unknown languages are read as English.
+
+    Korean, Japanese and Chinese become character bigrams; Latin words inside them English stems.
+    """
+    normal = _normal(text)
+    if language == "vi":
+        return _vietnamese(normal)
+    if language == "de":
+        return _latin(normal, _german, GERMAN)
+    return _latin(normal, _english, ENGLISH)
+
+
+def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:
+    """Return the words of `text` behind each wanted term, as first written there."""
+    stem = _german if language == "de" else _english
+    found: dict[str, str] = {}
+    previous: str | None = None
+    for word in _tokens(unify_tone_placement(unicodedata.normalize("NFC", text))):
+        lower = word.lower()
+        if not _is_word(word):
+            previous = None
+        elif _IS_CJK.match(word):
+            found.update({gram: gram for gram in _bigrams(word) if gram in wanted})
+        elif language == "vi" and is_syllable(lower):
+            pair = f"{previous} {word}"
+            keys = _syllable_terms(previous and previous.lower(), lower, marked=True)
+            for key in wanted.intersection(keys):
+                found.setdefault(key, pair if "_" in key else word)
+            previous = word
+        elif (key := stem(lower)) in wanted:
+            found.setdefault(key, word)
+    return found

@@ -1,0 +1,101 @@
+"""What the index knows of the whole collection, frozen for one epoch.
+
+Inside an epoch every pair's score is a pure function of the pair, so a list kept up to date is
+equal to one ranked anew. Each script is a pool with its own idf scale and each language has its
+own average length: a Vietnamese text must not look long beside an English one.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svc_matching.engine.lexicon import POOLS, Lexicon
+from svc_matching.engine.vectors import TextVector
+from svc_matching.engine.views import UNIT
+
+_DEFAULT_LENGTH = 120.0 * UNIT
+_POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Document frequencies by term id, pool sizes and average lengths when they were frozen."""
+
+    epoch: int
+    documents: int
+    frequencies: NDArray[np.int32] = field(repr=False)
+    pools: dict[str, int]
+    lengths: dict[str, float]
+
+    def average_length(self, language: str) -> float:
+        return self.lengths.get(language, _DEFAULT_LENGTH)
+
+    def rarities(self, lexicon: Lexicon) -> NDArray[np.float64]:
+        """Return each term's idf over its pool's largest: 1 when never seen, towards 0 when common.
+
+        The division makes a rare word of a small pool worth as much as one of a large pool.
+        """
+        size = len(self.frequencies)
+        rarities = np.ones(len(lexicon))
+        pools = lexicon.pools()[:size]
+        for number, name in enumerate(POOLS):
+            members = np.flatnonzero(pools == number)
+            texts = self.pools.get(name, 0)
+            seen, where = np.unique(self.frequencies[members], return_inverse=True)
+            # math.log, not np.log: its last bit must not depend on the position in an array.
+            table = [log(1 + (max(texts - n, 0) + 0.5) / (n + 0.5)) for n in seen.tolist()]
+            largest = log(1 + (texts + 0.5) / 0.5)
+            rarities[members] = np.minimum(1.0, np.array(table)[where] / largest) if table else 1.0
+        return rarities
+
+    def dump(self, lexicon: Lexicon) -> bytes:
+        """Return the statistics as bytes for the table of epochs."""
+        seen = np.flatnonzero(self.frequencies)
+        body = {
+            "documents": self.documents,
+            "pools": self.pools,
+            "lengths": self.lengths,
+            "terms": "\x1e".join(lexicon.term(number) for number in seen.tolist()),
+            "frequencies": self.frequencies[seen].tolist(),
+        }
+        return zlib.compress(json.dumps(body, ensure_ascii=False).encode(), level=1)
+
+    @classmethod
+    def load(cls, epoch: int, dumped: bytes, lexicon: Lexicon) -> "Statistics":
+        """Read what `dump` wrote; its terms get ids of this process."""
+        body = json.loads(zlib.decompress(dumped))
+        ids = lexicon.intern(body["terms"].split("\x1e") if body["terms"] else [])
+        frequencies = np.zeros(len(lexicon), np.int32)
+        frequencies[ids] = body["frequencies"]
+        return cls(epoch, body["documents"], frequencies, body["pools"], body["lengths"])
+
+
+def freeze(
+    epoch: int, collection: Iterable[tuple[TextVector, ...]], lexicon: Lexicon
+) -> Statistics:
+    """Count terms, pools and lengths over the texts of every live supply."""
+    pools: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    seen: list[NDArray[np.int32]] = []
+    documents = 0
+    for views in collection:
+        documents += 1
+        pools.update({_POOL_OF_LANGUAGE.get(view.language, "latin") for view in views})
+        for view in views:
+            sums[view.language] += view.length
+            counts[view.language] += 1
+        ids = [view.ids for view in views]
+        seen += [np.unique(np.concatenate(ids))] if len(ids) > 1 else ids
+    frequencies = np.zeros(len(lexicon), np.int32)
+    if seen:
+        counted = np.bincount(np.concatenate(seen), minlength=len(lexicon))
+        frequencies = counted.astype(np.int32)
+    lengths = {language: max(1.0, sums[language] / counts[language]) for language in counts}
+    return Statistics(epoch, documents, frequencies, dict(pools), lengths)

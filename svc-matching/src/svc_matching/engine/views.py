@@ -1,0 +1,112 @@
+"""From a profile to its views: the terms of its text in each language it is given in.
+
+A view is what the index needs of a text, and what `item` stores so that a start needs no
+analysis. Term frequencies are whole numbers in quarters: a word of the description counts 4.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.contracts.demands import DemandProfile
+from shared.contracts.supplies import SupplyProfile
+from shared.contracts.values import Translation
+from svc_matching.engine.analysers import TermCounts, analyse
+from svc_matching.engine.languages import choose_language
+
+UNIT = 4
+TITLE, KEYWORDS, SUMMARY, DESCRIPTION, ASIDE = 6, 6, 4, 4, 2
+_MAX_FREQUENCY = 65_535
+_SEPARATOR = "\x1e"
+
+Profile = DemandProfile | SupplyProfile
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One language of a text: sorted terms, their weighted frequencies, its weighted length."""
+
+    language: str
+    marked: bool
+    length: int
+    terms: tuple[str, ...]
+    frequencies: NDArray[np.uint16]
+
+
+def _pieces(text: Profile | Translation) -> Iterator[tuple[str, int]]:
+    yield text.title or "", TITLE
+    yield text.summary or "", SUMMARY
+    yield text.description or "", DESCRIPTION
+    if isinstance(text, (DemandProfile, SupplyProfile)):
+        yield ". ".join(text.keywords), KEYWORDS
+    if isinstance(text, DemandProfile):
+        yield text.expected_outcome or "", DESCRIPTION
+        yield text.current_technology or "", ASIDE
+        yield ". ".join(text.priority_items), ASIDE
+    if isinstance(text, SupplyProfile):
+        yield ". ".join(benefit.metric for benefit in text.benefits), ASIDE
+
+
+def plain_text(profile: Profile) -> str:
+    """Return the words of the original language, best first, to look surfaces up in."""
+    return "\n".join(piece for piece, _ in _pieces(profile) if piece)
+
+
+def _view(pieces: Iterable[tuple[str, int]], language: str) -> View:
+    analysed = [(analyse(text, language), weight) for text, weight in pieces if text]
+    marked = any(part.marked for part, _ in analysed) or not analysed
+    total: Counter[str] = Counter()
+    for part, weight in analysed:
+        for term, count in _settled(part, marked=marked):
+            total[term] += count * weight
+    terms = tuple(sorted(total))
+    frequencies = np.array([min(total[term], _MAX_FREQUENCY) for term in terms], np.uint16)
+    length = sum(part.length * weight for part, weight in analysed)
+    return View(language, marked, length, terms, frequencies)
+
+
+def _settled(part: TermCounts, *, marked: bool) -> Iterator[tuple[str, int]]:
+    """Give an unmarked piece of a marked text («bom»), its exact form too: it may be a word."""
+    yield from part.counts.items()
+    if marked and not part.marked:
+        yield from (
+            (f"={term[1:]}", count) for term, count in part.counts.items() if term[0] == "~"
+        )
+
+
+def views_of(profile: Profile) -> tuple[View, ...]:
+    """Return the original's view, then one for each translation into another language."""
+    text = plain_text(profile)
+    original = choose_language(text, profile.language)
+    views = [_view(_pieces(profile), original)]
+    for language, translation in sorted(profile.translations.items()):
+        if language != original:
+            views.append(_view(_pieces(translation), language))
+    return tuple(view for view in views if view.terms)
+
+
+def pack(views: tuple[View, ...]) -> bytes:
+    """Return the views as bytes for the `item` table."""
+    blocks = []
+    for view in views:
+        terms = _SEPARATOR.join(view.terms).encode()
+        head = f"{view.language} {int(view.marked)} {view.length} {len(terms)} {len(view.terms)}\n"
+        blocks.append(head.encode() + terms + view.frequencies.astype("<u2").tobytes())
+    return b"".join(blocks)
+
+
+def unpack(packed: bytes) -> tuple[View, ...]:
+    """Read what `pack` wrote."""
+    views, at = [], 0
+    while at < len(packed):
+        start = packed.index(b"\n", at) + 1
+        language, marked, length, size, count = packed[at:start].decode().split()
+        middle = start + int(size)
+        at = middle + 2 * int(count)
+        terms = tuple(packed[start:middle].decode().split(_SEPARATOR))
+        frequencies = np.frombuffer(packed[middle:at], "<u2").astype(np.uint16)
+        views.append(View(language, marked == "1", int(length), terms, frequencies))
+    return tuple(views)

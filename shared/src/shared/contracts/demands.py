@@ -116,5 +116,3 @@ class DemandState(Received, DemandProfile, ResourceFields):
 
     model_config = Received.model_config
     status: DemandStatus
-
-

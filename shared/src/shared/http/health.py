@@ -69,7 +69,9 @@ class Health:
     async def document(self) -> dict[str, object]:
         """Return the `application/health+json` document."""
         found = await self.check()
-        worst = max((state.status for state in found.values()), key=_ORDER.get, default="pass")
+        worst = max(
+            (state.status for state in found.values()), key=_ORDER.__getitem__, default="pass"
+        )
         return {
             "status": "fail" if self.draining else worst,
             "serviceId": self.service,

@@ -78,8 +78,14 @@ class BodyLimitMiddleware:
             return
         headers = Headers(scope=scope)
         if headers.get("content-encoding", "identity") != "identity":
-            await _refuse(scope, send, 415, "content_encoding", "Send the body uncompressed.",
-                          "Hãy gửi nội dung không nén.")
+            await _refuse(
+                scope,
+                send,
+                415,
+                "content_encoding",
+                "Send the body uncompressed.",
+                "Hãy gửi nội dung không nén.",
+            )
             return
         limit = MAX_UPLOAD_BYTES if scope["path"] == "/v1/imports" else MAX_BODY_BYTES
         declared = headers.get("content-length", "0")

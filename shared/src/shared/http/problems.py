@@ -118,9 +118,7 @@ def problem_response(request: Request, error: KetnoiError) -> Response:
         errors=error.errors,
         extra=error.extra,
     )
-    return JSONResponse(
-        body, error.status, headers=dict(error.headers), media_type=MEDIA_TYPE
-    )
+    return JSONResponse(body, error.status, headers=dict(error.headers), media_type=MEDIA_TYPE)
 
 
 def pointer_of(location: Sequence[int | str]) -> str:
@@ -136,9 +134,7 @@ def pointer_of(location: Sequence[int | str]) -> str:
 def field_errors(errors: Sequence[Mapping[str, Any]], *, english: bool) -> tuple[FieldError, ...]:
     """Translate Pydantic's errors."""
     return tuple(
-        FieldError(
-            pointer_of(error["loc"]), str(error["type"]), localised(error, english=english)
-        )
+        FieldError(pointer_of(error["loc"]), str(error["type"]), localised(error, english=english))
         for error in errors[:MAX_ERRORS]
     )
 

@@ -1,6 +1,7 @@
 """Runs one service's app in this process."""
 
 import importlib
+import socket
 import sys
 
 import uvicorn
@@ -17,10 +18,10 @@ class _Server(uvicorn.Server):
 
     health: Health | None = None
 
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.health is not None:
             self.health.draining = True
-        await super().shutdown()
+        await super().shutdown(sockets)
 
 
 def serve(factory: str) -> None:

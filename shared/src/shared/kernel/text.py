@@ -14,10 +14,9 @@ _SPACES = re.compile(r"\s+")
 # The mark moves to the second vowel of an open oa, oe, uy (the newer placement): hòa -> hoà.
 _TONES = "\u0300\u0301\u0309\u0303\u0323"  # huyền, sắc, hỏi, ngã, nặng
 _OLD_TO_NEW = {
-    unicodedata.normalize("NFC", first + tone) + second: first
-    + unicodedata.normalize("NFC", second + tone)
+    unicodedata.normalize("NFC", pair[0] + tone) + pair[1]: pair[0]
+    + unicodedata.normalize("NFC", pair[1] + tone)
     for pair in ("oa", "oe", "uy", "Oa", "Oe", "Uy", "OA", "OE", "UY")
-    for first, second in [pair]
     for tone in _TONES
 }
 _OLD_PLACEMENT = re.compile("(" + "|".join(map(re.escape, _OLD_TO_NEW)) + r")(?!\w)")

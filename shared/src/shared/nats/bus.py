@@ -62,7 +62,7 @@ class Bus:
                     inbox_prefix=self._inbox_prefix,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25 + random.random() * 0.5,  # noqa: S311 - jitter
+                    reconnect_time_wait=0.25 + random.random() * 0.5,  # type: ignore[arg-type]  # noqa: S311 - seconds; jitter keeps a herd apart
                     connect_timeout=3,
                     ping_interval=10,
                     max_outstanding_pings=2,
@@ -194,5 +194,3 @@ class Bus:
                 await self._starting
         with suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(self._client.close(), timeout=2)
-
-

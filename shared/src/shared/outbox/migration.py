@@ -62,7 +62,8 @@ DECLARE
     pending boolean;
 BEGIN
     FOR ahead IN 0..2 LOOP
-        month := date_trunc('month', now() AT TIME ZONE 'UTC')::date + make_interval(months => ahead);
+        month := date_trunc('month', now() AT TIME ZONE 'UTC')::date
+            + make_interval(months => ahead);
         IF to_regclass('outbox_' || to_char(month, 'YYYYMM')) IS NULL THEN
             EXECUTE format(
                 'CREATE TABLE %I PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',

@@ -42,7 +42,7 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop`; a fault only delays, it never loses or marks a row as failed."""
         pause = 0.2
-        maintained_at = -MAINTENANCE_SECONDS
+        maintained_at = float(-MAINTENANCE_SECONDS)
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             try:

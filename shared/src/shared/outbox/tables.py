@@ -58,7 +58,10 @@ class MessagingTables:
                 Column("consumer", String(64), primary_key=True),
                 Column("event_id", Uuid, primary_key=True),
                 Column(
-                    "received_at", DateTime(timezone=True), server_default=func.now(), nullable=False
+                    "received_at",
+                    DateTime(timezone=True),
+                    server_default=func.now(),
+                    nullable=False,
                 ),
             ),
             dead_letter=Table(

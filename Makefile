@@ -1,0 +1,73 @@
+# Ketnoi: every verb of the house. `make` alone prints this help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PYTHONSAFEPATH := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+MEMBERS := shared svc-demand svc-supply svc-matching svc-reporting gateway deploy
+PACKAGES := shared svc_demand svc_supply svc_matching svc_reporting gateway ketnoi
+READY := $(VENV)/.ready
+
+.PHONY: help setup run demo test check fmt lint types arch bench soak fuzz contracts lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Ketnoi needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Could not make $(VENV): is the venv module of $(PYTHON) installed, and may this folder be written?" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once)..."
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/^[^ ]/p' requirements.lock | sed '$$d')
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@
+
+setup: $(READY) ## Set up the virtual environment with pinned dependencies
+
+run: $(READY) ## Start everything in the foreground (Ctrl-C stops it)
+	@exec $(BIN)/ketnoi run
+
+demo: $(READY) ## Beside `make run`: load the demo set and show matches (DATA=<folder> for a retrieval set)
+	@exec $(BIN)/ketnoi demo $(if $(DATA),--data "$(DATA)")
+
+test: $(READY) ## Run the tests, on a Postgres and NATS of their own
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) lint types arch ## Style, types, architecture and dependencies
+
+fmt: $(READY) ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(READY)
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(READY)
+	@$(BIN)/mypy $(PACKAGES:%=-p %)
+
+arch: $(READY)
+	@$(BIN)/lint-imports
+	@for member in $(MEMBERS); do (cd $$member && ../$(BIN)/deptry src) || exit 1; done
+
+bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
+	@exec $(BIN)/ketnoi bench
+
+soak: $(READY) ## Long runs: kills and outages under load (SECONDS=600)
+	@$(BIN)/pytest tests/soak -p no:randomly --timeout=7200 $(ARGS)
+
+contracts: $(READY) ## Write the OpenAPI snapshots anew (look at the diff: who reads it?)
+	@for service in demand supply matching reporting; do \
+	  $(BIN)/python -m shared.http.snapshot svc_$$service.main:create_app svc-$$service/openapi.json || exit 1; done
+	@$(BIN)/python -m gateway.openapi
+
+lock: $(READY) ## Renew requirements.lock (newest versions that the members allow)
+	@$(BIN)/uv lock --upgrade
+	@$(BIN)/uv export --quiet --format requirements.txt --all-packages --all-extras --all-groups \
+	  --no-emit-workspace --no-header --no-annotate -o requirements.lock
+
+clean: ## Remove the virtual environment and caches (never data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Ketnoi's local launcher and the operator's command line."""

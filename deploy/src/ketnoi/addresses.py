@@ -31,9 +31,7 @@ def _database_url(admin_url: str, user: tuple[str, str] | None) -> str:
         netloc = _netloc(netloc, user[0], dict([user]))
     # libpq says sslmode, asyncpg says ssl; the values are the same.
     query = [("ssl" if key == "sslmode" else key, value) for key, value in parse_qsl(parts.query)]
-    return urlunsplit(
-        ("postgresql+asyncpg", netloc, f"/{DATABASE}", urlencode(query), "")
-    )
+    return urlunsplit(("postgresql+asyncpg", netloc, f"/{DATABASE}", urlencode(query), ""))
 
 
 def _netloc(netloc: str, user: str, passwords: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
@@ -52,7 +52,7 @@ def load_clients(home: Home) -> list[dict[str, Any]]:
     return [asdict(client) | secrets_of[client.client_id] for client in SEED_CLIENTS]
 
 
-async def seed(database_url: str, clients: Sequence[dict[str, Any]]) -> None:
+async def seed(database_url: str, clients: Sequence[Mapping[str, Any]]) -> None:
     """Let the gateway store them, where it knows how to."""
     if importlib.util.find_spec("gateway.usecases") and importlib.util.find_spec(
         "gateway.usecases.clients"

@@ -9,6 +9,7 @@ from pathlib import Path
 from ketnoi.errors import UsageError
 
 PREFIX = "KETNOI_"
+LARGEST_PORT = 65_535
 KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL")
 ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 
@@ -65,8 +66,8 @@ def _home(text: str, cwd: Path) -> Path:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise UsageError(f"KETNOI_PORT must be a number from 0 to 65535, not {text!r}.")
+    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_PORT):
+        raise UsageError(f"KETNOI_PORT must be a number from 0 to {LARGEST_PORT}, not {text!r}.")
     return int(text)
 
 

@@ -215,7 +215,7 @@ def main() -> None:
     control.set_inheritable(False)
     gc.disable()
     for problem in preload():
-        print(f"not preloaded: {problem}", flush=True)  # noqa: T201 (its output is a log)
+        print(f"not preloaded: {problem}", flush=True)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     gc.collect()
     gc.freeze()

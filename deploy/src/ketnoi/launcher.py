@@ -4,29 +4,29 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
-from ketnoi.addresses import nats_user_url, service_url
 from ketnoi.clients import load_clients
-from ketnoi.credentials import ADMIN, Credentials, Keys, load_credentials, load_keys
+from ketnoi.credentials import ADMIN, load_credentials, load_keys
 from ketnoi.environment import Environment
-from ketnoi.errors import LauncherError
+from ketnoi.errors import LauncherError, UsageError
 from ketnoi.forkhost import ForkHost
 from ketnoi.home import Home, write_json, write_private
 from ketnoi.nats import EmbeddedNats
 from ketnoi.nats_users import users_block
 from ketnoi.output import Output
-from ketnoi.ports import free_port, require_free
+from ketnoi.plan import Plan
+from ketnoi.ports import free_port, reachable_host, require_free
 from ketnoi.postgres import EmbeddedPostgres
 from ketnoi.processes import Running, answers
-from ketnoi.provision import Plan
+from ketnoi.service_environment import ServiceEnvironments
 from ketnoi.services import GATEWAY, SERVICES, Service
-from ketnoi.supervisor import Program, Supervisor
+from ketnoi.supervisor import Ladder, Program, Supervisor
 
-POSTGRES_LADDER = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
-"""Fast shutdown, then immediate (recovers at the next start), then none."""
+# Fast shutdown, then immediate (which recovers at the next start), then none at all.
+POSTGRES_LADDER: Ladder = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+_SERVICE_ATTEMPTS = 3
 
 
 async def run_suite(environment: Environment, services: tuple[Service, ...] = SERVICES) -> None:
@@ -34,12 +34,13 @@ async def run_suite(environment: Environment, services: tuple[Service, ...] = SE
     home = Home(environment.home)
     home.prepare()
     with home.locked():
-        output = Output(home.logs, width=max(len(service.name) for service in services))
+        width = max(len(name) for name in ("provision", *(service.name for service in services)))
+        output = Output(home.logs, width)
         supervisor = Supervisor(output)
         with _stop_signals(supervisor) as stopped:
-            suite = _Suite(environment, home, services, output, supervisor)
             try:
-                await _first_of(suite.start(), stopped)
+                suite = _Suite(environment, home, services, output, supervisor)
+                await _unless(stopped, suite.start())
                 await stopped.wait()
                 output.say("stopping")
             finally:
@@ -67,21 +68,21 @@ def _stop_signals(supervisor: Supervisor) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(name)
 
 
-async def _unless(stopped: asyncio.Event, starting: Coroutine[None, None, None]) -> None:
+async def _unless(stopped: asyncio.Event, starting: Coroutine[Any, Any, None]) -> None:
     """Start, but give up as soon as somebody asks to stop."""
     start, stop = asyncio.create_task(starting), asyncio.create_task(stopped.wait())
     await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
-    if not start.done():
-        start.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await start
+    if start.done():
+        start.result()
         return
-    start.result()
+    start.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await start
 
 
 class _Suite:
-    """What one start knows: addresses, passwords, and the programs made from them."""
+    """One start: what it was told, what it found in the home, and which ports it picked."""
 
     def __init__(
         self,
@@ -91,53 +92,134 @@ class _Suite:
         output: Output,
         supervisor: Supervisor,
     ) -> None:
+        if environment.port:
+            require_free(environment.host, environment.port)
         self._environment = environment
         self._home = home
         self._services = services
         self._output = output
         self._supervisor = supervisor
-        if environment.port:
-            require_free(environment.host, environment.port)
         self._credentials = load_credentials(home)
-        self._keys = load_keys(home)
-        self._clients = load_clients(home)
         self._ports = {service.name: free_port() for service in services}
         self._ports[GATEWAY.name] = environment.port or free_port(environment.host)
-        self._fork_host = ForkHost(environment.inherited)
-        self._postgres = self._embedded_postgres()
-        self._nats = self._embedded_nats()
-        self._database_url = environment.database_url or self._postgres.url
-        self._nats_url = environment.nats_url or self._nats.url
-
-    def _embedded_postgres(self) -> EmbeddedPostgres:
-        return EmbeddedPostgres(
-            data=self._home.postgres,
-            home=self._home.root,
+        self._forkhost = ForkHost(environment.inherited)
+        self._postgres = EmbeddedPostgres(
+            data=home.postgres,
+            home=home.root,
             port=free_port(),
             password=self._credentials.postgres[ADMIN],
-            say=self._output.say,
+            say=output.say,
         )
-
-    def _embedded_nats(self) -> EmbeddedNats:
-        return EmbeddedNats(
-            store=self._home.nats,
-            run=self._home.run,
+        self._nats = EmbeddedNats(
+            store=home.nats,
+            run=home.run,
             port=free_port(),
             monitor_port=free_port(),
-            services=self._services,
+            services=services,
             passwords=self._credentials.nats,
+        )
+        self._environments = ServiceEnvironments(
+            environment=environment,
+            home=home,
+            credentials=self._credentials,
+            keys=load_keys(home),
+            ports=self._ports,
+            database_url=environment.database_url or self._postgres.url,
+            nats_url=environment.nats_url or self._nats.url,
         )
 
     async def start(self) -> None:
         """Servers and the fork host side by side, then provisioning, then the services."""
-        servers = [Program(name="forkhost", launch=self._fork_host.launch,
-                           is_ready=self._fork_host.is_ready)]
-        if not self._environment.nats_url:
-            servers.append(self._nats.program())
-        if not self._environment.database_url:
-            await self._postgres.prepare()
-            servers.append(self._postgres.program())
-        await self._supervisor.start(*servers)
+        await self._supervisor.start(*self._servers())
         await self._provision()
         await self._supervisor.start(*(self._program(service) for service in self._services))
         self._announce()
+
+    def _servers(self) -> list[Program]:
+        host, postgres, nats = self._forkhost, self._postgres, self._nats
+        programs = [Program(name="forkhost", launch=host.launch, is_ready=host.is_ready)]
+        if not self._environment.nats_url:
+            programs.append(
+                Program(
+                    name="nats", launch=nats.launch, is_ready=nats.is_ready, explain=nats.explain
+                )
+            )
+        if not self._environment.database_url:
+            programs.append(
+                Program(
+                    name="postgres",
+                    launch=postgres.launch,
+                    is_ready=postgres.is_ready,
+                    explain=postgres.explain,
+                    ladder=POSTGRES_LADDER,
+                    ready_seconds=600,  # a crash recovery may take its time
+                )
+            )
+        return programs
+
+    async def _provision(self) -> None:
+        """Run as a forked child, so that what it imports does not stay in memory."""
+        users_file = self._home.run / "nats-users.conf"
+        if self._environment.nats_url:
+            write_private(users_file, users_block(self._services, self._credentials.nats))
+        plan = Plan(
+            database_url=self._environments.database_url,
+            nats_url=self._environments.nats_url,
+            passwords=self._credentials.postgres,
+            nats_passwords=self._credentials.nats,
+            services=self._services,
+            clients=load_clients(self._home),
+            own_database=not self._environment.database_url,
+            own_nats=not self._environment.nats_url,
+            nats_users_file=str(users_file),
+        )
+        name = "provision"
+        write, ended = await self._output.pipe(name)
+        try:
+            job = await self._forkhost.fork(
+                name, "ketnoi.provision:job", [plan.as_json()], self._environment.inherited, write
+            )
+        finally:
+            os.close(write)
+        code = await job.wait()
+        await ended.wait()
+        if code:
+            kind = UsageError if code == UsageError.exit_code else LauncherError
+            raise kind(self._output.tail(name) or f"provisioning ended with exit code {code}")
+
+    def _program(self, service: Service) -> Program:
+        port = self._ports[service.name]
+        host = "127.0.0.1"
+        if service.name == GATEWAY.name:
+            host = reachable_host(self._environment.host)
+
+        async def launch(output: int) -> Running:
+            variables = self._environments.of(service)
+            return await self._forkhost.fork(
+                service.name, service.entry, [service.app], variables, output
+            )
+
+        async def is_ready() -> bool:
+            return await answers(port, "/readyz", host)
+
+        return Program(
+            name=service.name, launch=launch, is_ready=is_ready, attempts=_SERVICE_ATTEMPTS
+        )
+
+    def _announce(self) -> None:
+        url = f"http://{self._environment.host}:{self._ports[GATEWAY.name]}"
+        write_json(
+            self._home.state,
+            {
+                "pid": os.getpid(),
+                "url": url,
+                "processes": self._supervisor.pids(),
+                "ports": self._ports
+                | {
+                    "postgres": self._postgres.port,
+                    "nats": self._nats.port,
+                    "nats-monitor": self._nats.monitor_port,
+                },
+            },
+        )
+        self._output.show(f"ready {url} (docs: /docs)")

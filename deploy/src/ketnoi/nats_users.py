@@ -7,10 +7,9 @@ second, and one without the other means endless redelivery.
 import json
 from collections.abc import Mapping
 
-from shared.contracts.messaging import CONSUMERS, STREAMS
-
 from ketnoi.credentials import ADMIN
 from ketnoi.services import Service
+from shared.contracts.messaging import CONSUMERS, STREAMS
 
 
 def permissions(user: str) -> dict[str, dict[str, list[str]]]:

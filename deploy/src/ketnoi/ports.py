@@ -13,7 +13,7 @@ _FIRST, _LAST = 20_000, 32_000
 
 def free_port(host: str = "127.0.0.1") -> int:
     """Pick a port that nobody listens on; at random, so that parallel starts differ."""
-    for port in random.sample(range(_FIRST, _LAST), 200):  # noqa: S311 (no secret)
+    for port in random.sample(range(_FIRST, _LAST), 200):
         if _can_bind(host, port):
             return port
     raise LauncherError(f"No free port between {_FIRST} and {_LAST} on {host}.")
@@ -40,7 +40,14 @@ def require_free(host: str, port: int) -> None:
             raise _explanation(host, port, error) from error
 
 
-def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, int, int, str, tuple[object, ...]]:
+def reachable_host(host: str) -> str:
+    """Return where to reach a server that listens on `host`, which may mean «everywhere»."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (not a bind)
+
+
+def _resolve(
+    host: str, port: int
+) -> tuple[socket.AddressFamily, int, int, str, tuple[object, ...]]:
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
@@ -65,7 +72,7 @@ def _holder(port: int) -> str:
 
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,):
                 if connection.pid is None:
                     break
                 return f"process {connection.pid} ({_command(connection.pid)})"

@@ -3,6 +3,7 @@
 The wheel's `get_server()` is not used: it trusts every local user and has no TCP port.
 """
 
+import asyncio
 import locale
 import os
 import signal
@@ -42,6 +43,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+_STATUS_LINE = 7
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -102,6 +104,7 @@ class EmbeddedPostgres:
 
     async def launch(self, output: int) -> Running:
         """Start the server in the foreground; a pid file of the dead is seen through first."""
+        await self.prepare()
         account = account_for(self.data)
         await clear_stale_pid_file(self.data, self.say)
         settings = _SETTINGS | (_DURABLE if self.durable else _THROWAWAY) | {"port": str(self.port)}
@@ -117,10 +120,10 @@ class EmbeddedPostgres:
     async def is_ready(self) -> bool:
         """Look where pg_ctl looks: the last line of the server's pid file."""
         try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-        except OSError:
+            status = (self.data / "postmaster.pid").read_text().splitlines()[_STATUS_LINE]
+        except (OSError, IndexError):
             return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"
+        return status.strip() == "ready"
 
     def explain(self, code: int, said: str) -> str:
         """Say why the server ended before it was ready."""
@@ -224,8 +227,6 @@ async def clear_stale_pid_file(data: Path, say: Callable[[str], None], seconds: 
     PostgreSQL deals with the pid of a dead process itself (and looks for left-over backends),
     but takes any live process of the same user for a server.
     """
-    import asyncio
-
     file = data / "postmaster.pid"
     deadline = time.monotonic() + seconds
     while (pid := _pid_in(file)) is not None:

@@ -1,6 +1,7 @@
 """Starting programs so that none outlives the launcher, and asking loopback whether they answer."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -86,10 +87,8 @@ async def finished(
 
 def send(pid: int, what: signal.Signals) -> None:
     """Signal a process that may be gone."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, what)
-    except ProcessLookupError:
-        pass
 
 
 def how_it_ended(code: int) -> str:

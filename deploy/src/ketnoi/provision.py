@@ -6,8 +6,7 @@ Runs as an administrator, before the services start, and as often as one likes.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -15,32 +14,10 @@ import asyncpg
 from ketnoi.addresses import async_url, nats_user_url, service_url
 from ketnoi.clients import seed
 from ketnoi.errors import LauncherError, UsageError
+from ketnoi.plan import Plan
 from ketnoi.roles import provision_roles
 from ketnoi.services import GATEWAY, Service
 from ketnoi.streams import provision_streams, require_user
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one run needs to know; plain values, so that it can be handed to another process."""
-
-    database_url: str
-    nats_url: str
-    passwords: Mapping[str, str]
-    nats_passwords: Mapping[str, str]
-    services: tuple[Service, ...]
-    clients: Sequence[Mapping[str, Any]] = ()
-    own_database: bool = False
-    own_nats: bool = False
-    nats_users_file: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Plan":
-        services = tuple(Service(**service) for service in values.pop("services"))
-        return cls(**values, services=services)
 
 
 async def provision(plan: Plan) -> None:

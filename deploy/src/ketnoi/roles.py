@@ -15,7 +15,6 @@ from ketnoi.addresses import DATABASE
 from ketnoi.errors import UsageError
 from ketnoi.services import Service
 
-
 MINIMUM = 150_000
 _LOCK = 0x6B65746E6F69  # «ketnoi»: two provisioners wait for each other
 
@@ -30,9 +29,7 @@ async def provision_roles(
         await server.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await _roles(server, services, passwords)
         if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
-            await server.execute(
-                f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'"
-            )
+            await server.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
         if own_server:
             await server.execute("REVOKE CONNECT, TEMP ON DATABASE postgres, template1 FROM PUBLIC")
         await _schemas(admin_url, services)
@@ -54,8 +51,11 @@ async def _roles(
     server: asyncpg.Connection, services: Sequence[Service], passwords: Mapping[str, str]
 ) -> None:
     known = {
-        row["rolname"]: row for row in await server.fetch("SELECT rolname, rolsuper, rolbypassrls"
-        " FROM pg_roles WHERE rolname = ANY($1)", [n for s in services for n in (s.owner, s.role)])
+        row["rolname"]: row
+        for row in await server.fetch(
+            "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = ANY($1)",
+            [n for s in services for n in (s.owner, s.role)],
+        )
     }
     script = []
     for service in services:

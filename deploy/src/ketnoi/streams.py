@@ -17,9 +17,9 @@ from nats.js.api import (
     StreamConfig,
 )
 from nats.js.errors import BadRequestError
-from shared.contracts.messaging import CONSUMERS, STREAMS, ConsumerSpec, StreamSpec
 
 from ketnoi.errors import LauncherError, UsageError
+from shared.contracts.messaging import CONSUMERS, STREAMS, ConsumerSpec, StreamSpec
 
 MINIMUM = (2, 12)
 _NAME_IN_USE = 10058  # with another configuration

@@ -81,7 +81,7 @@ class _Keeper:
         self.pid: int | None = None
         self._output = output
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._ready_at: float | None = None
 
     async def start(self) -> None:
@@ -98,7 +98,7 @@ class _Keeper:
     async def _keep(self, first: asyncio.Future[None]) -> None:
         delay, attempts = FIRST_DELAY, 0
         reason: LauncherError | None
-        while not self._stopping:
+        while not self._stop.is_set():
             attempts += 1
             try:
                 code = await self._run_once(first)
@@ -108,7 +108,7 @@ class _Keeper:
                 code, reason = 1, LauncherError(f"{self.program.name} cannot start: {error}")
             else:
                 reason = None
-            if self._stopping:
+            if self._stop.is_set():
                 return
             if not first.done() and attempts >= self.program.attempts:
                 first.set_exception(reason or LauncherError(self._explanation(code)))
@@ -155,7 +155,7 @@ class _Keeper:
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Go down the ladder of signals until the process is gone."""
-        self._stopping = True
+        self._stop.set()
         if self._task is None:
             return
         if self.pid is None:

@@ -62,7 +62,8 @@ class Bus:
                     inbox_prefix=self._inbox_prefix,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25 + random.random() * 0.5,  # type: ignore[arg-type]  # noqa: S311 - seconds; jitter keeps a herd apart
+                    # seconds; nats-py takes a float; the jitter keeps a herd apart
+                    reconnect_time_wait=0.25 + random.random() * 0.5,  # type: ignore[arg-type] # noqa: S311
                     connect_timeout=3,
                     ping_interval=10,
                     max_outstanding_pings=2,

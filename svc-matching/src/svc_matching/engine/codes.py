@@ -1,0 +1,95 @@
+"""Nearness of classification codes: FORD fields, ISIC industries, IPC classes.
+
+Nearness is symmetric and the best pair counts, so it is the same seen from either side.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+CODES_PER_ITEM = 5
+_IPC = re.compile(r"([A-H])(\d{2})?([A-Z])? ?(\d{1,4})?(?:/(\d{2,6}))?")
+_IPC_LEVELS = (0.0, 0.05, 0.3, 0.75, 0.9, 1.0)
+
+
+def field_nearness(one: str, other: str) -> float:
+    """Same field 1; a field and its own major group .6; two fields of one group .3."""
+    if one == other:
+        return 1.0
+    if one[0] != other[0]:
+        return 0.0
+    return 0.6 if len(one) == 1 or len(other) == 1 else 0.3
+
+
+def industry_nearness(one: str, other: str) -> float:
+    """Same ISIC class 1, group .7, division .4."""
+    for digits, value in ((4, 1.0), (3, 0.7), (2, 0.4)):
+        if one[:digits] == other[:digits]:
+            return value
+    return 0.0
+
+
+def ipc_nearness(one: str, other: str) -> float:
+    """Grow with the shared levels: section, class, subclass, main group, subgroup."""
+    if one == other:
+        return 1.0
+    first, second = _IPC.fullmatch(one), _IPC.fullmatch(other)
+    if first is None or second is None:
+        return 0.0
+    shared = 0
+    for left, right in zip(first.groups(), second.groups(), strict=True):
+        if left is None or left != right:
+            break
+        shared += 1
+    return _IPC_LEVELS[shared]
+
+
+class CodeColumn:
+    """The codes of every row of one side, to be compared with a few codes of the other."""
+
+    def __init__(self, nearness: Callable[[str, str], float]) -> None:
+        self._nearness = nearness
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = [""]
+        self._rows = np.zeros((64, CODES_PER_ITEM), np.int32)
+        self._tables: dict[str, NDArray[np.float64]] = {}
+
+    def put(self, slot: int, codes: Sequence[str]) -> None:
+        if slot >= len(self._rows):
+            grown = np.zeros((max(slot + 1, 2 * len(self._rows)), CODES_PER_ITEM), np.int32)
+            grown[: len(self._rows)] = self._rows
+            self._rows = grown
+        self._rows[slot] = 0
+        for place, code in enumerate(codes[:CODES_PER_ITEM]):
+            self._rows[slot, place] = self._number(code)
+
+    def _number(self, code: str) -> int:
+        number = self._numbers.get(code)
+        if number is None:
+            number = self._numbers[code] = len(self._names)
+            self._names.append(code)
+        return number
+
+    def _table(self, code: str) -> NDArray[np.float64]:
+        table = self._tables.get(code)
+        done = 1 if table is None else len(table)
+        if table is None or done < len(self._names):
+            fresh = [self._nearness(code, name) for name in self._names[done:]]
+            head = np.zeros(1) if table is None else table
+            table = self._tables[code] = np.concatenate([head, np.array(fresh)])
+        return table
+
+    def best(
+        self, codes: Sequence[str], slots: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return for each slot its best nearness to `codes`, and whether both sides have any."""
+        if not codes:
+            return np.full(len(slots), 0.5), np.zeros(len(slots), np.bool_)
+        table = self._table(codes[0])
+        for code in codes[1:]:
+            table = np.maximum(table, self._table(code))
+        rows = self._rows[slots]
+        known = rows[:, 0] > 0
+        return np.where(known, table[rows].max(axis=1), 0.5), known

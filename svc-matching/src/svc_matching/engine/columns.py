@@ -1,0 +1,138 @@
+"""The supplies' facts as one array per property, so that a block of pairs is one operation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.contracts.supplies import SupplyStatus
+from shared.contracts.values import (
+    Exclusivity,
+    TransferForm,
+    TransferMethod,
+    TransferPart,
+    TransferRight,
+    TransferScope,
+)
+from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
+from svc_matching.engine.facts import SupplyFacts
+from svc_matching.engine.weights import LEVELS
+
+UNKNOWN = 0
+SCOPES = ("", *TransferScope)
+RIGHTS = ("", *TransferRight)
+EXCLUSIVITIES = ("", *Exclusivity)
+LIVE, HELD, EXPIRED = 1, 2, 3
+_STATUS = {
+    SupplyStatus.PUBLISHED: LIVE,
+    SupplyStatus.ON_HOLD: HELD,
+    SupplyStatus.EXPIRED: EXPIRED,
+}
+INDEXED_STATUSES = frozenset(_STATUS)
+"""Supplies in these statuses are in the index: published ones are ranked, the others near misses."""
+
+_NUMBERS: dict[str, str] = {
+    "status": "i1",
+    "trl": "i1",
+    "scope": "i1",
+    "right": "i1",
+    "exclusivity": "i1",
+    "forms": "u1",
+    "parts": "u1",
+    "methods": "u1",
+    "country": "i2",
+    "used": "?",
+    "year_made": "i2",
+    "restricted": "?",
+    "language": "i2",
+    "languages": "u8",
+    "ipr": "f8",
+    "until": "i4",
+    "price": "f8",
+}
+
+
+def bits(chosen: Sequence[str], names: type[TransferForm | TransferPart | TransferMethod]) -> int:
+    """Return a bit for each chosen member, in the order of the enumeration."""
+    return sum(1 << place for place, name in enumerate(names) if name in chosen)
+
+
+class Names:
+    """Small numbers for open sets of codes; 0 is unknown."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str | None) -> int:
+        return 0 if name is None else self._numbers.setdefault(name, len(self._numbers) + 1)
+
+    def mask(self, names: frozenset[str]) -> int:
+        """Return a 64-bit set; the 64th and later names share no bit with anything."""
+        numbers = (self.number(name) for name in names)
+        return sum(1 << number for number in numbers if number < 64)  # noqa: PLR2004 - bits
+
+
+class SupplyColumns:
+    """Slot → facts, column by column."""
+
+    def __init__(self) -> None:
+        self._arrays = {name: np.zeros(64, kind) for name, kind in _NUMBERS.items()}
+        self._levels = np.zeros((64, len(LEVELS)), np.int8)
+        self.facts: dict[int, SupplyFacts] = {}
+        self.languages = Names()
+        self.countries = Names()
+        self.fields = CodeColumn(field_nearness)
+        self.industries = CodeColumn(industry_nearness)
+        self.ipc = CodeColumn(ipc_nearness)
+
+    def _grow(self, size: int) -> None:
+        for name, old in self._arrays.items():
+            self._arrays[name] = np.resize(old, size)
+        self._levels = np.resize(self._levels, (size, len(LEVELS)))
+
+    def put(self, slot: int, facts: SupplyFacts) -> None:
+        if slot >= len(self._levels):
+            self._grow(max(slot + 1, 2 * len(self._levels)))
+        terms = facts.transfer
+        values: dict[str, float] = {
+            "status": _STATUS[facts.status],
+            "trl": facts.trl or 0,
+            "scope": SCOPES.index(terms.scope or ""),
+            "right": RIGHTS.index(terms.right or ""),
+            "exclusivity": EXCLUSIVITIES.index(terms.exclusivity or ""),
+            "forms": bits(terms.forms, TransferForm),
+            "parts": bits(terms.parts, TransferPart),
+            "methods": bits(terms.methods, TransferMethod),
+            "country": self.countries.number(facts.country),
+            "used": facts.used,
+            "year_made": facts.year_made or 0,
+            "restricted": facts.restricted,
+            "language": self.languages.number(facts.language),
+            "languages": self.languages.mask(facts.languages),
+            "ipr": np.nan if facts.ipr is None else facts.ipr,
+            "until": facts.until or 0,
+            "price": np.nan if facts.lowest_price is None else facts.lowest_price,
+        }
+        for name, value in values.items():
+            self._arrays[name][slot] = value
+        self._levels[slot] = [level or 0 for level in facts.levels]
+        self.fields.put(slot, facts.fields)
+        self.industries.put(slot, facts.industries)
+        self.ipc.put(slot, facts.ipc)
+        self.facts[slot] = facts
+
+    def drop(self, slot: int) -> None:
+        del self.facts[slot]
+        self._arrays["status"][slot] = UNKNOWN
+
+    def take(self, name: str, slots: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Return one property of the given slots."""
+        return self._arrays[name][slots]
+
+    def levels(self, place: int, slots: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Return the level of one capability that the supplies require; 0 is unknown."""
+        return self._levels[slots, place]
+
+    def indexed(self, size: int) -> NDArray[np.bool_]:
+        """Whether each slot below `size` holds a supply."""
+        return self._arrays["status"][:size] != UNKNOWN

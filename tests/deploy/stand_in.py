@@ -48,7 +48,7 @@ def main() -> None:
         replace(service, entry="stand_in:serve", app=service.name, migrated=False)
         for service in SERVICES
     )
-    cli.explained(lambda environment: asyncio.run(run_suite(environment, services)))
+    cli.explained(lambda environment: asyncio.run(run_suite(environment, services, preloaded=())))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ _PR_SET_NAME = 15
 class ForkHost:
     """The launcher's side: start the host, then let it fork."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], preload: Sequence[str]) -> None:
         self._environment = environment
+        self._preload = preload
         self._socket: socket.socket | None = None
         self._ready = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -41,7 +42,7 @@ class ForkHost:
         with theirs:
             program = [sys.executable, "-P", "-m", "ketnoi.forkhost"]
             host = await spawn(
-                [*program, str(theirs.fileno()), str(os.getpid())],
+                [*program, str(theirs.fileno()), str(os.getpid()), *self._preload],
                 output=output,
                 environment=self._environment,
                 pass_fds=(theirs.fileno(),),
@@ -214,7 +215,7 @@ def main() -> None:
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     gc.disable()
-    for problem in preload():
+    for problem in preload(sys.argv[3:]):
         print(f"not preloaded: {problem}", flush=True)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     gc.collect()

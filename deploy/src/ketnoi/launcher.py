@@ -19,6 +19,7 @@ from ketnoi.output import Output
 from ketnoi.plan import Plan
 from ketnoi.ports import free_port, reachable_host, require_free
 from ketnoi.postgres import EmbeddedPostgres
+from ketnoi.preload import COMMON
 from ketnoi.processes import Running, answers
 from ketnoi.service_environment import ServiceEnvironments
 from ketnoi.services import GATEWAY, SERVICES, Service
@@ -29,7 +30,11 @@ POSTGRES_LADDER: Ladder = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIG
 _SERVICE_ATTEMPTS = 3
 
 
-async def run_suite(environment: Environment, services: tuple[Service, ...] = SERVICES) -> None:
+async def run_suite(
+    environment: Environment,
+    services: tuple[Service, ...] = SERVICES,
+    preloaded: tuple[str, ...] = COMMON,
+) -> None:
     """Run until somebody asks to stop; raise LauncherError when it cannot be started."""
     home = Home(environment.home)
     home.prepare()
@@ -39,7 +44,8 @@ async def run_suite(environment: Environment, services: tuple[Service, ...] = SE
         supervisor = Supervisor(output)
         with _stop_signals(supervisor) as stopped:
             try:
-                suite = _Suite(environment, home, services, output, supervisor)
+                host = ForkHost(environment.inherited, preloaded)
+                suite = _Suite(environment, home, services, host, output, supervisor)
                 await _unless(stopped, suite.start())
                 await stopped.wait()
                 output.say("stopping")
@@ -89,6 +95,7 @@ class _Suite:
         environment: Environment,
         home: Home,
         services: tuple[Service, ...],
+        host: ForkHost,
         output: Output,
         supervisor: Supervisor,
     ) -> None:
@@ -102,7 +109,7 @@ class _Suite:
         self._credentials = load_credentials(home)
         self._ports = {service.name: free_port() for service in services}
         self._ports[GATEWAY.name] = environment.port or free_port(environment.host)
-        self._forkhost = ForkHost(environment.inherited)
+        self._forkhost = host
         self._postgres = EmbeddedPostgres(
             data=home.postgres,
             home=home.root,

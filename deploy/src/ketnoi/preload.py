@@ -1,6 +1,7 @@
 """What every service imports, imported once: a fork then costs almost no time and memory."""
 
 import importlib
+from collections.abc import Sequence
 
 COMMON = (
     "fastapi",
@@ -33,10 +34,10 @@ COMMON = (
 )
 
 
-def preload() -> list[str]:
+def preload(names: Sequence[str]) -> list[str]:
     """Import what there is; return what there is not, since a service will say so itself."""
     missing = []
-    for name in COMMON:
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError as error:

@@ -55,16 +55,18 @@ async def provision_database(plan: Plan) -> None:
 
 async def migrate(admin_url: str, services: Sequence[Service]) -> None:
     """Bring every schema to its newest migration, as the schema's owner."""
-    from shared.db.migrate import upgrade  # Alembic: not needed by who only makes roles
+    migrated = [service for service in services if service.migrated]
+    if not migrated:
+        return
+    from shared.db.migrate import upgrade  # SQLAlchemy and Alembic: slow to import
 
-    for service in services:
-        if service.migrated:
-            await upgrade(
-                package=service.package,
-                url=async_url(admin_url),
-                schema=service.schema,
-                owner=service.owner,
-            )
+    for service in migrated:
+        await upgrade(
+            package=service.package,
+            url=async_url(admin_url),
+            schema=service.schema,
+            owner=service.owner,
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The one public API of Ketnoi: identity, passing through, combining, documentation."""

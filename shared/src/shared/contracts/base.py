@@ -1,17 +1,19 @@
 """The ground every contract model stands on: strict about keys, safe about text."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
     StringConstraints,
+    model_validator,
 )
 
 from shared.kernel.text import clean
@@ -26,11 +28,12 @@ CleanStr = Annotated[str, BeforeValidator(_clean)]
 
 
 def _utc(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Timestamp = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
-"""RFC 3339 in UTC, milliseconds."""
+Timestamp = Annotated[AwareDatetime, PlainSerializer(_utc, return_type=str, when_used="json")]
+"""RFC 3339 with an offset, given back in UTC with milliseconds."""
 
 Line64 = Annotated[CleanStr, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Line128 = Annotated[
@@ -48,6 +51,28 @@ class Contract(BaseModel):
     """A value of the public contract: unknown keys are refused, so a misspelt field is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MergePatch(BaseModel):
+    """Mixed into a profile: the given fields replace, and null puts a field back to its default.
+
+    `model_fields_set` says what was given. Null for a required field stays null and is refused.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_clears(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: cls.model_fields[name].get_default(call_default_factory=True)
+            if value is None and name in cls.model_fields and name not in cls.required_after
+            else value
+            for name, value in given.items()
+        }
+
+    required_after: ClassVar[frozenset[str]] = frozenset({"title"})
+    """Fields without which the patched resource would not be one."""
 
 
 class Received(BaseModel):

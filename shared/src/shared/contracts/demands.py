@@ -8,8 +8,10 @@ from pydantic import Field
 
 from shared.contracts.base import (
     Contract,
+    Line64,
     Line128,
     Line256,
+    MergePatch,
     Received,
     ResourceFields,
     Text500,
@@ -105,6 +107,36 @@ class DemandProfile(Contract):
     open_for_interest: bool = True
 
 
+class DemandPatch(MergePatch, DemandProfile):
+    """Some fields of a demand: each given one replaces, null clears."""
+
+    title: Line256 = Field(default_factory=str)
+
+
+class DemandUpsert(DemandProfile):
+    """A demand as the sender's own system has it; `status` is for operators."""
+
+    status: DemandStatus | None = None
+
+
+class DemandFilter(Contract):
+    """Filters of a list, by field name; a repeated parameter means any of the values."""
+
+    status: list[DemandStatus] = []
+    kind: list[DemandKind] = []
+    province: list[ProvinceCode] = Field(
+        default=[], description="GSO code; also finds what was recorded under a code merged into it."
+    )
+    language: list[LanguageCode] = []
+    fields: list[FieldCode] = []
+    industries: list[IndustryCode] = []
+    enterprise_size: list[EnterpriseSize] = []
+    owner: Line64 | None = None
+    visibility: Visibility | None = None
+    open_for_interest: bool | None = None
+    source_system: Line64 | None = None
+
+
 class Demand(DemandProfile, ResourceFields):
     """A demand as its readers see it."""
 
@@ -116,3 +148,10 @@ class DemandState(Received, DemandProfile, ResourceFields):
 
     model_config = Received.model_config
     status: DemandStatus
+
+
+class DemandPage(Contract):
+    """One page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Demand]
+    next_cursor: str | None = None

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Contract, Timestamp
+from shared.contracts.base import Contract, Received, Timestamp
 from shared.contracts.supplies import SupplyKind
 from shared.contracts.values import Money
 
@@ -214,7 +214,7 @@ class Diagnosis(Contract):
     text: BilingualText | None = None
 
 
-class ListEntry(Contract):
+class ListEntry(Received):
     """A place in a list, as the event carries it: enough to count and to follow up."""
 
     match_id: UUID
@@ -224,7 +224,7 @@ class ListEntry(Contract):
     score: float
 
 
-class MatchList(Contract):
+class MatchList(Received):
     """Body of `matching.list.updated.v1`: a demand's whole list."""
 
     id: UUID = Field(description="The demand's id.")
@@ -238,7 +238,7 @@ class MatchList(Contract):
     updated_at: Timestamp
 
 
-class DiagnosisState(Contract):
+class DiagnosisState(Received):
     """Body of `matching.diagnosis.changed.v1`."""
 
     id: UUID = Field(description="The demand's id.")

@@ -68,6 +68,33 @@ PROVINCES: dict[str, tuple[str, str]] = {
     "96": ("Cà Mau", "96"),
 }
 
+# A merged province that took the code of the partner and not of its namesake, or was renamed:
+# the code's name since 2025-07-01 (Decision 19/2025/QĐ-TTg).
+CURRENT_NAMES: dict[str, str] = {
+    "15": "Lào Cai",
+    "24": "Bắc Ninh",
+    "44": "Quảng Trị",
+    "46": "Huế",
+    "52": "Gia Lai",
+    "80": "Tây Ninh",
+    "82": "Đồng Tháp",
+    "91": "An Giang",
+}
+
+
+
+def same_province(one: str | None, other: str | None) -> bool:
+    """True when both codes stand for the same province of today."""
+    if one not in PROVINCES or other not in PROVINCES:
+        return False
+    return PROVINCES[one][1] == PROVINCES[other][1]
+
+
+def codes_of(province: str) -> list[str]:
+    """Return every code, today's and retired ones, of the province that `province` is in."""
+    return [code for code in PROVINCES if same_province(code, province)]
+
+
 COUNTRIES: frozenset[str] = frozenset(
     """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR

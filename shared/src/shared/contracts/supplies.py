@@ -11,6 +11,7 @@ from shared.contracts.base import (
     Line64,
     Line128,
     Line256,
+    MergePatch,
     Received,
     ResourceFields,
     Text500,
@@ -176,6 +177,34 @@ class SupplyProfile(Contract):
     visibility: Visibility = Visibility.PUBLIC
 
 
+class SupplyPatch(MergePatch, SupplyProfile):
+    """Some fields of a supply: each given one replaces, null clears."""
+
+    title: Line256 = Field(default_factory=str)
+
+
+class SupplyUpsert(SupplyProfile):
+    """A supply as the sender's own system has it; `status` is for operators."""
+
+    status: SupplyStatus | None = None
+
+
+class SupplyFilter(Contract):
+    """Filters of a list, by field name; a repeated parameter means any of the values."""
+
+    status: list[SupplyStatus] = []
+    kind: list[SupplyKind] = []
+    country: list[CountryCode] = []
+    language: list[LanguageCode] = []
+    fields: list[FieldCode] = []
+    industries: list[IndustryCode] = []
+    legal_list: list[LegalList] = []
+    owner: Line64 | None = None
+    visibility: Visibility | None = None
+    source_kind: SourceKind | None = None
+    source_system: Line64 | None = None
+
+
 class Supply(SupplyProfile, ResourceFields):
     """A supply as its readers see it."""
 
@@ -187,3 +216,10 @@ class SupplyState(Received, SupplyProfile, ResourceFields):
 
     model_config = Received.model_config
     status: SupplyStatus
+
+
+class SupplyPage(Contract):
+    """One page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Supply]
+    next_cursor: str | None = None

@@ -1,8 +1,10 @@
 """One engine per process, bounded in connections and in time."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -12,12 +14,24 @@ POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
 
 
+NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+"""Stands in for a missing address: the app can be built (for its OpenAPI), and never connects."""
+
+
+def to_json(value: object) -> str:
+    """Return what a JSONB column stores: a model without its nulls, or plain JSON."""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(exclude_none=True)
+    return json.dumps(value, ensure_ascii=False)
+
+
 class Database:
     """The connections of one service to its own schema."""
 
     def __init__(self, url: str, *, pool_size: int = 5, name: str = "ketnoi") -> None:
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            url or NOWHERE,
+            json_serializer=to_json,
             pool_size=pool_size,
             max_overflow=2,
             pool_timeout=POOL_WAIT_SECONDS,

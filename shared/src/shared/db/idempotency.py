@@ -4,8 +4,11 @@ The key belongs to one client, so that a tenant can never read another's stored 
 """
 
 import hashlib
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.kernel.errors import InvalidError
 
 KEPT_DAYS = 7
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 def idempotency_table(metadata: MetaData) -> Table:
@@ -76,3 +81,23 @@ class Idempotency:
             .where(table.c.client == self.client, table.c.key == self.key)
             .values(answer=answer)
         )
+
+
+async def once(
+    connection: AsyncConnection,
+    table: Table,
+    key: Idempotency | None,
+    model: type[Answer],
+    effect: Awaitable[Answer],
+) -> Answer:
+    """Make the effect, or return the answer that it gave when `key` was first sent."""
+    if key is None:
+        return await effect
+    stored = await key.claim(connection, table)
+    if stored is not None:
+        if isinstance(effect, Coroutine):
+            effect.close()
+        return model.model_validate_json(stored)
+    answer = await effect
+    await key.store(connection, table, answer.model_dump_json(by_alias=True).encode())
+    return answer

@@ -100,7 +100,7 @@ def problem_body(
     }
     if errors:
         body["errors"] = [
-            {"pointer": e.pointer, "code": e.code, "message": e.message}
+            {"pointer": e.pointer, "code": e.code, "message": e.text(english=english)}
             for e in errors[:MAX_ERRORS]
         ]
     return body | dict(extra or {})

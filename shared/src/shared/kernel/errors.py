@@ -20,11 +20,19 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One broken rule: `pointer` is an RFC 6901 JSON Pointer into the body."""
+    """One broken rule: `pointer` is an RFC 6901 JSON Pointer into the body.
+
+    `message` is English, unless the edge has already chosen the reader's language.
+    """
 
     pointer: str
     code: str
     message: str
+    vi: str | None = None
+
+    def text(self, *, english: bool) -> str:
+        """Return the message in the wanted language."""
+        return self.message if english or self.vi is None else self.vi
 
 
 class KetnoiError(Exception):

@@ -140,8 +140,9 @@ class Components:
 
 def _quantities(slots: Slots, fits: dict[int, Fit]) -> Column:
     values, known = _unknown(slots)
-    for place, slot in enumerate(slots.tolist()):
-        fit = fits.get(slot)
-        if fit is not None and fit.compared:
-            values[place], known[place] = fit.value, True
+    if fits:
+        for place, slot in enumerate(slots.tolist()):
+            fit = fits.get(slot)
+            if fit is not None and fit.compared:
+                values[place], known[place] = fit.value, True
     return values, known

@@ -85,8 +85,8 @@ class Gates:
             trl = take("trl", slots).astype(np.int8)
             fail(ReasonCode.TRL_LOW, (trl > 0) & (trl < demand.trl_min))
         self._terms(demand, slots, fail)
-        missed = [place for place, slot in enumerate(slots.tolist()) if _misses(fits.get(slot))]
-        mask[missed] |= BIT[ReasonCode.SPEC_FAILS]
+        missed = [slot for slot, fit in fits.items() if fit.missed]
+        fail(ReasonCode.SPEC_FAILS, np.isin(slots, missed))
         self._resources(demand, slots, fail)
         return mask
 
@@ -117,7 +117,3 @@ class Gates:
             if level is not None:
                 short |= self._columns.levels(place, slots) > level
         fail(ReasonCode.ABSORPTION_SHORT, short)
-
-
-def _misses(fit: Fit | None) -> bool:
-    return fit is not None and bool(fit.missed)

@@ -82,7 +82,9 @@ def closeness(need: Range, have: Range) -> float:
     if need.low <= have.high and have.low <= need.high:
         return 1.0
     gap, edge = (
-        (need.low - have.high, need.low) if have.high < need.low else (have.low - need.high, need.high)
+        (need.low - have.high, need.low)
+        if have.high < need.low
+        else (have.low - need.high, need.high)
     )
     return max(0.0, 1.0 - gap / max(abs(edge), 1e-9))
 

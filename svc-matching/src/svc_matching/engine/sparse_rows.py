@@ -4,6 +4,8 @@ An immutable base in compressed columns, a small delta of rows changed since, an
 rows that no longer count; when the delta grows large, all becomes a new base.
 """
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -11,7 +13,7 @@ from scipy import sparse
 from svc_matching.engine.vectors import IntArray
 
 _DELTA_FLOOR = 256
-_DELTA_SHARE = 16
+_DELTA_SHARE = 8
 
 Scores = NDArray[np.int32]
 
@@ -25,6 +27,14 @@ class SparseRows:
         self._stale: set[int] = set()
         self._changed: set[int] = set()
         self._delta: tuple[IntArray, sparse.csc_array] | None = None
+
+    @classmethod
+    def of(cls, rows: dict[int, tuple[IntArray, IntArray]]) -> Self:
+        """Make all rows the base at once."""
+        made = cls()
+        made._rows = rows
+        made.compact()
+        return made
 
     def __len__(self) -> int:
         return len(self._rows)

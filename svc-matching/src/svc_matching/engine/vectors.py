@@ -48,9 +48,7 @@ class QueryVector:
 def vector_of(view: View, lexicon: Lexicon) -> TextVector:
     ids = lexicon.intern(view.terms)
     order = np.argsort(ids)
-    return TextVector(
-        view.language, view.marked, view.length, ids[order], view.frequencies[order]
-    )
+    return TextVector(view.language, view.marked, view.length, ids[order], view.frequencies[order])
 
 
 def impacts(vector: TextVector, average_length: float) -> IntArray:
@@ -98,3 +96,14 @@ def query(
         ids, weights, own = ids[keep], weights[keep], own[keep]
     self_score = int(np.dot(weights.astype(np.int64), own.astype(np.int64)))
     return QueryVector(ids, weights, max(1, self_score))
+
+
+def overlap(
+    ids: IntArray, weights: IntArray, row_ids: IntArray, values: IntArray
+) -> tuple[IntArray, NDArray[np.int64]]:
+    """Return the shared term ids of a query and a document, and what each adds to the score."""
+    if not len(ids):
+        return ids, np.empty(0, np.int64)
+    at = np.minimum(np.searchsorted(ids, row_ids), len(ids) - 1)
+    shared = ids[at] == row_ids
+    return row_ids[shared], weights[at[shared]].astype(np.int64) * values[shared]

@@ -1,0 +1,1 @@
+"""HTTP in: the token endpoint, combined answers, documentation, and what passes through."""

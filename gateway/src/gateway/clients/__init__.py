@@ -1,0 +1,1 @@
+"""HTTP out: the four services, each behind a bulkhead and a breaker."""

@@ -1,0 +1,1 @@
+"""The clients table and the signing key."""

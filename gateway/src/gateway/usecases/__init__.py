@@ -1,0 +1,1 @@
+"""What the gateway does itself: give tokens, combine answers, gather health."""

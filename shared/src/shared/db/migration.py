@@ -1,0 +1,44 @@
+"""The first version of the tables of this package, for a service's first migration.
+
+Frozen: a change to a table is a new function here and a new migration in each service.
+"""
+
+from alembic import op
+
+_IDEMPOTENCY = """
+CREATE TABLE idempotency (
+    client varchar(64) NOT NULL,
+    key varchar(255) NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (client, key)
+)
+"""
+
+_HISTORY = """
+CREATE TABLE transition (
+    resource_id uuid NOT NULL,
+    version integer NOT NULL,
+    step smallint NOT NULL,
+    from_status text,
+    to_status text NOT NULL,
+    actor text NOT NULL,
+    role text NOT NULL,
+    reason text,
+    checklist jsonb,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (resource_id, version, step)
+)
+"""
+
+
+def create_idempotency_table() -> None:
+    """Create the table of stored answers."""
+    op.execute(_IDEMPOTENCY)
+    op.execute("CREATE INDEX idempotency_created ON idempotency (created_at)")
+
+
+def create_history_table() -> None:
+    """Create the table of moves."""
+    op.execute(_HISTORY)

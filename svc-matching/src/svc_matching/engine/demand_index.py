@@ -1,0 +1,138 @@
+"""The open demands, ready to be met by a new supply.
+
+Each demand has an entry bar: what a supply's relevance must reach to change anything for it. A
+score is never above its relevance, so a supply below the bar needs no second look.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+
+from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
+from svc_matching.engine.components import Column, Slots, Values
+from svc_matching.engine.facts import DemandFacts, SupplyFacts
+from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.scoring import Millionths, millionths, relevance
+from svc_matching.engine.slots import Slots as SlotTable
+from svc_matching.engine.sparse_rows import SparseRows
+from svc_matching.engine.statistics import Statistics
+from svc_matching.engine.vectors import IntArray, QueryVector, TextVector, query
+from svc_matching.engine.weights import Weights
+
+MAX_VIEWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DemandEntry:
+    """An open demand: its facts and one query for each language its text is in."""
+
+    facts: DemandFacts
+    vectors: tuple[TextVector, ...]
+    queries: tuple[QueryVector, ...]
+
+
+class DemandIndex:
+    """Open demands by slot; the queries of slot `s` are the rows from `s · MAX_VIEWS` on."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.slots = SlotTable()
+        self._lexicon = lexicon
+        self._entries: dict[int, DemandEntry] = {}
+        self._rows = SparseRows()
+        self._self_scores = np.ones(64 * MAX_VIEWS)
+        self._bars = np.zeros(64, np.int32)
+        self._fields = CodeColumn(field_nearness)
+        self._industries = CodeColumn(industry_nearness)
+        self._ipc = CodeColumn(ipc_nearness)
+
+    def put(
+        self,
+        demand_id: UUID,
+        facts: DemandFacts,
+        vectors: tuple[TextVector, ...],
+        statistics: Statistics,
+        rarities: Values,
+    ) -> DemandEntry:
+        if demand_id in self.slots:
+            self.drop(demand_id)
+        slot = self.slots.take(demand_id)
+        if slot >= len(self._bars):
+            self._bars = np.resize(self._bars, 2 * slot)
+            self._self_scores = np.resize(self._self_scores, 2 * slot * MAX_VIEWS)
+        self._bars[slot] = 0
+        self._fields.put(slot, facts.fields)
+        self._industries.put(slot, facts.industries)
+        self._ipc.put(slot, facts.ipc)
+        return self._weigh(slot, facts, vectors[:MAX_VIEWS], statistics, rarities)
+
+    def _weigh(
+        self,
+        slot: int,
+        facts: DemandFacts,
+        vectors: tuple[TextVector, ...],
+        statistics: Statistics,
+        rarities: Values,
+    ) -> DemandEntry:
+        queries = tuple(
+            query(
+                view,
+                statistics.average_length(view.language),
+                rarities,
+                self._lexicon.are_shadows(view.ids),
+            )
+            for view in vectors
+        )
+        entry = self._entries[slot] = DemandEntry(facts, vectors, queries)
+        for place, each in enumerate(queries):
+            self._rows.put(slot * MAX_VIEWS + place, each.ids, each.weights)
+            self._self_scores[slot * MAX_VIEWS + place] = each.self_score
+        return entry
+
+    def drop(self, demand_id: UUID) -> None:
+        slot = self.slots.give_back(demand_id)
+        for place in range(len(self._entries.pop(slot).queries)):
+            self._rows.drop(slot * MAX_VIEWS + place)
+
+    def reweigh(self, statistics: Statistics, rarities: Values) -> None:
+        """Give every demand the query weights of a new epoch."""
+        self._rows = SparseRows()
+        for slot, entry in self._entries.items():
+            self._weigh(slot, entry.facts, entry.vectors, statistics, rarities)
+        self._rows.compact()
+
+    def get(self, demand_id: UUID) -> DemandEntry | None:
+        slot = self.slots.get(demand_id)
+        return None if slot is None else self._entries[slot]
+
+    def set_bar(self, demand_id: UUID, bar: int) -> None:
+        """Set the relevance, in millionths, from which a supply can change this demand's list."""
+        slot = self.slots.get(demand_id)
+        if slot is not None:
+            self._bars[slot] = bar
+
+    def met_by(
+        self, row: tuple[IntArray, IntArray], supply: SupplyFacts, weights: Weights
+    ) -> list[UUID]:
+        """Return the demands whose bar this supply reaches."""
+        size = self.slots.size
+        if size == 0:
+            return []
+        slots = np.arange(size)
+        about = relevance(self._terms(row, size), self._sides(supply, slots), weights)
+        # One millionth of slack: the bar was rounded.
+        reached: Millionths = millionths(about) + 1
+        found = np.flatnonzero((reached >= self._bars[:size]) & (about >= weights.floor))
+        return [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
+
+    def _terms(self, row: tuple[IntArray, IntArray], size: int) -> Values:
+        raw = self._rows.dot(*row, size * MAX_VIEWS)
+        share = np.minimum(raw / self._self_scores[: size * MAX_VIEWS], 1.0)
+        return np.asarray(share.reshape(size, MAX_VIEWS).max(axis=1))
+
+    def _sides(self, supply: SupplyFacts, slots: Slots) -> list[Column]:
+        return [
+            self._fields.best(supply.fields, slots),
+            self._industries.best(supply.industries, slots),
+            self._ipc.best(supply.ipc, slots),
+        ]

@@ -1,0 +1,1 @@
+"""Rules: what counts, from when, and for whom."""

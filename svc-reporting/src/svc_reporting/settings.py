@@ -1,0 +1,7 @@
+"""What svc-reporting reads from its environment."""
+
+from shared.settings import MessagingSettings
+
+
+class Settings(MessagingSettings):
+    """Nothing of its own so far."""

@@ -1,0 +1,77 @@
+"""What the operator may set, and what he is told when it cannot be."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ketnoi.environment import Environment
+from ketnoi.errors import UsageError
+
+
+def read(cwd="/srv", **variables):
+    return Environment.read(variables, Path(cwd))
+
+
+def test_defaults():
+    environment = read()
+    assert environment.home == Path("/srv/.ketnoi")
+    assert (environment.host, environment.port) == ("127.0.0.1", 8080)
+    assert environment.database_url is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"KETNOI_HOEM": "x"}, "Unknown environment variable KETNOI_HOEM: did you mean KETNOI_HO"),
+        ({"KETNOI_QQQ": "x"}, "known are KETNOI_HOME, KETNOI_PORT"),
+        ({"KETNOI_PORT": "http"}, "KETNOI_PORT must be a number from 0 to 65535, not 'http'"),
+        ({"KETNOI_PORT": "65536"}, "KETNOI_PORT must be"),
+        ({"KETNOI_PORT": "-1"}, "KETNOI_PORT must be"),
+        ({"KETNOI_PORT": "٣"}, "KETNOI_PORT must be"),
+        ({"KETNOI_LOG_LEVEL": "loud"}, "KETNOI_LOG_LEVEL must be debug, info"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with postgresql://"),
+        ({"NATS_URL": "localhost:4222"}, "NATS_URL must begin with nats://"),
+    ],
+)
+def test_unusable_values_are_refused(variables, told):
+    with pytest.raises(UsageError) as refused:
+        read(**variables)
+    assert told in str(refused.value)
+
+
+def test_children_inherit_none_of_our_keys_and_no_administrators_password():
+    environment = read(
+        KETNOI_PORT="1", DATABASE_URL="postgresql://a:b@c/d", NATS_URL="nats://a:b@c", PATH="/bin"
+    )
+    assert environment.inherited == {"PATH": "/bin"}
+
+
+def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):
+    command = [sys.executable, "-c", "from ketnoi.cli import app; app()", "run"]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"KETNOI_HOEM": "x", "KETNOI_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("ketnoi: Unknown environment variable KETNOI_HOEM")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_is_light():
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, ketnoi.cli; print(*{'asyncpg', 'nats', 'sqlalchemy'} & set(sys.modules))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout.strip() == ""

@@ -54,7 +54,7 @@ arch: $(READY)
 	@for member in $(MEMBERS); do (cd $$member && ../$(BIN)/deptry src) || exit 1; done
 
 bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
-	@exec $(BIN)/ketnoi bench
+	@exec $(BIN)/python tests/load/bench.py $(ARGS)
 
 soak: $(READY) ## Long runs: kills and outages under load (SECONDS=600)
 	@$(BIN)/pytest tests/soak -p no:randomly --timeout=7200 $(ARGS)

@@ -116,3 +116,13 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalS
     """Postgres and NATS with roles, schemas and streams, but no tables."""
     async with embedded_servers(tmp_path_factory.mktemp("bare"), migrations=False) as local:
         yield local
+
+
+@pytest.fixture
+def home_of_bare(tmp_path: Path, bare: LocalServers) -> Path:
+    """A home whose passwords are those that the `bare` servers know."""
+    home = tmp_path / "home"
+    home.mkdir()
+    passwords = {"postgres": bare.passwords, "nats": bare.passwords}
+    (home / "credentials.json").write_text(json.dumps(passwords))
+    return home

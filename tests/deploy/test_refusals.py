@@ -200,7 +200,7 @@ async def test_program_for_another_processor(tmp_path, cluster):
         ("postgresql://svc_demand:{demand}@{where}/ketnoi", "may not do what is needed"),
     ],
 )
-async def test_unusable_database_url(launch, bare, url, told):
+async def test_unusable_database_url(launch, bare, home_of_bare, url, told):
     where = bare.admin_database_url.partition("@")[2].partition("/")[0]
     url = url.format(where=where, demand=bare.passwords["svc_demand"])
     launched = await launch(DATABASE_URL=url, NATS_URL=bare.nats_admin_url)
@@ -220,7 +220,7 @@ async def test_nats_server_that_does_not_know_the_services_users(launch, bare, t
     assert users.exists()
 
 
-async def test_postgres_that_is_too_old(launch, bare):
+async def test_postgres_that_is_too_old(launch, bare, home_of_bare):
     async def old_postgres(reader, writer):
         (length,) = (int.from_bytes(await reader.readexactly(4)),)
         if length == 8:  # asks for TLS

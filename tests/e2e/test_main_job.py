@@ -4,6 +4,8 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
+ABSENT = "019a0000-0000-7000-8000-000000000000"
+
 
 def _supply(ref: str, title: str, description: str, **more):
     return {

@@ -53,8 +53,9 @@ def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
         if name.startswith(PREFIX) and name not in KNOWN:
-            close = difflib.get_close_matches(name, KNOWN, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KNOWN)}."
+            known = [word.removeprefix(PREFIX) for word in KNOWN]
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(KNOWN)}."
             raise UsageError(f"Unknown environment variable {name}: {hint}")
 
 

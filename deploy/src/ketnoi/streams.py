@@ -44,7 +44,13 @@ async def administrator(url: str) -> AsyncIterator[Client]:
     """Connect once, without retries; refuse a server that is too old."""
     try:
         client = await nats.connect(
-            url, connect_timeout=5, allow_reconnect=False, error_cb=_quietly, name="ketnoi-admin"
+            url,
+            connect_timeout=5,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            error_cb=_quietly,
+            name="ketnoi-admin",
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise UsageError(
@@ -76,7 +82,7 @@ def require_version(client: Client) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < MINIMUM:
         raise UsageError(
-            f"NATS_URL is nats-server {version}; {'.'.join(map(str, MINIMUM))} or newer is needed."
+            f"NATS_URL is nats-server {version.major}.{version.minor}.{version.patch}; {'.'.join(map(str, MINIMUM))} or newer is needed."
             " Upgrade it, or leave NATS_URL unset to use the embedded one."
         )
 

@@ -1,0 +1,1 @@
+"""svc-matching: ranked, explained matches of technology demand and supply, and diagnoses."""

@@ -61,12 +61,12 @@ def _row(api: Api, demand: dict[str, Any]) -> tuple[str, str, str]:
     head = f"{demand['title']}\n[{colour}]{diagnosis['diagnosis']}[/]"
     if not matches:
         return head, "-", (diagnosis.get("text") or {}).get("vi", "")
-    lines = [
-        f"{match['score']:.3f} · {match['supply']['language']} · {match['supply']['country'] or '?'}"
-        f"  {match['supply']['title']}"
-        for match in matches
-    ]
+    lines = [_line(match["score"], match["supply"]) for match in matches]
     return head, "\n".join(lines), matches[0]["explanation"]["text"]["vi"]
+
+
+def _line(score: float, supply: dict[str, Any]) -> str:
+    return f"{score:.3f} · {supply['language']} · {supply['country'] or '?'}  {supply['title']}"
 
 
 def _retrieval_demo(api: Api, console: Console, chosen: RetrievalSet) -> None:

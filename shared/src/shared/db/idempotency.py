@@ -4,7 +4,7 @@ The key belongs to one client, so that a tenant can never read another's stored 
 """
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -88,16 +88,14 @@ async def once(
     table: Table,
     key: Idempotency | None,
     model: type[Answer],
-    effect: Awaitable[Answer],
+    effect: Callable[[], Awaitable[Answer]],
 ) -> Answer:
     """Make the effect, or return the answer that it gave when `key` was first sent."""
     if key is None:
-        return await effect
+        return await effect()
     stored = await key.claim(connection, table)
     if stored is not None:
-        if isinstance(effect, Coroutine):
-            effect.close()
         return model.model_validate_json(stored)
-    answer = await effect
+    answer = await effect()
     await key.store(connection, table, answer.model_dump_json(by_alias=True).encode())
     return answer

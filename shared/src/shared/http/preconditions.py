@@ -53,3 +53,11 @@ def check_version(expected: int | None, current: int) -> None:
             f"Phiên bản {expected} đã cũ; phiên bản hiện tại là {current}. Hãy đọc lại.",
             extra={"current_version": current},
         )
+
+
+def not_modified(if_none_match: str | None, version: int) -> bool:
+    """True when the caller already has `version` (RFC 9110: weak comparison, `*` is any)."""
+    if if_none_match is None:
+        return False
+    given = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return "*" in given or f'"{version}"' in given

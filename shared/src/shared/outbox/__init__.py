@@ -1,6 +1,7 @@
 """Outbox and inbox: a change and its event share a transaction, an event and its effect too."""
 
 from shared.outbox.consumer import Consumer, Handler
+from shared.outbox.periodic import periodic
 from shared.outbox.relay import Relay
 from shared.outbox.tables import MessagingTables
 from shared.outbox.work import Transactions, UnitOfWork
@@ -14,4 +15,5 @@ __all__ = [
     "Transactions",
     "UnitOfWork",
     "Worker",
+    "periodic",
 ]

@@ -1,6 +1,7 @@
 """The supplies' facts as one array per property, so that a block of pairs is one operation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ _STATUS = {
     SupplyStatus.EXPIRED: EXPIRED,
 }
 INDEXED_STATUSES = frozenset(_STATUS)
-"""Supplies in these statuses are in the index: published ones are ranked, the others near misses."""
+"""Published supplies are ranked, the others in here are near misses; all else is not indexed."""
 
 _NUMBERS: dict[str, str] = {
     "status": "i1",
@@ -125,14 +126,15 @@ class SupplyColumns:
         del self.facts[slot]
         self._arrays["status"][slot] = UNKNOWN
 
-    def take(self, name: str, slots: NDArray[np.int64]) -> NDArray[np.generic]:
+    def take(self, name: str, slots: NDArray[np.int64]) -> NDArray[Any]:
         """Return one property of the given slots."""
         return self._arrays[name][slots]
 
     def levels(self, place: int, slots: NDArray[np.int64]) -> NDArray[np.int8]:
         """Return the level of one capability that the supplies require; 0 is unknown."""
-        return self._levels[slots, place]
+        levels: NDArray[np.int8] = self._levels[slots, place]
+        return levels
 
     def indexed(self, size: int) -> NDArray[np.bool_]:
         """Whether each slot below `size` holds a supply."""
-        return self._arrays["status"][:size] != UNKNOWN
+        return np.asarray(self._arrays["status"][:size] != UNKNOWN)

@@ -22,7 +22,7 @@ Column = tuple[Values, Known]
 
 NEUTRAL = 0.5
 _MARGIN = np.array([0.6, 0.8, 1.0])
-_ONES = np.array([bin(number).count("1") for number in range(256)], np.float64)
+_ONES = np.array([number.bit_count() for number in range(256)], np.float64)
 
 
 def _column(values: NDArray[np.generic], known: Known) -> Column:

@@ -15,6 +15,7 @@ _VIETNAMESE = re.compile(r"[ăđơưạảấầẩẫậắằẳẵặẹẻ�
 _GERMAN = re.compile(r"[äöüß]")
 _WORD = re.compile(r"[^\W\d_]+")
 _SAMPLE = 800
+_ENOUGH_WORDS = 5
 
 
 def _by_script(text: str) -> str | None:
@@ -35,11 +36,11 @@ def _by_words(text: str) -> tuple[str, bool]:
     english = sum(word in ENGLISH for word in words)
     german = sum(word in GERMAN for word in words) + 2 * len(_GERMAN.findall(text))
     if german > english and german * 10 >= len(words):
-        return "de", len(words) >= 5
+        return "de", len(words) >= _ENOUGH_WORDS
     syllables = sum(is_syllable(word) for word in words)
     if syllables * 10 >= len(words) * 8 and english * 4 < len(words):
         return "vi", False
-    return "en", len(words) >= 5 and english * 10 >= len(words)
+    return "en", len(words) >= _ENOUGH_WORDS and english * 10 >= len(words)
 
 
 def choose_language(text: str, declared: str | None) -> str:

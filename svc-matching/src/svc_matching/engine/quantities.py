@@ -39,7 +39,21 @@ def _units() -> dict[str, tuple[str, float]]:
 @cache
 def _concepts() -> dict[str, str]:
     raw = tomllib.loads(files(__package__).joinpath("concepts.toml").read_text("utf-8"))
-    return {search_key(name): concept for concept, names in raw["names"].items() for name in names}
+    found = {search_key(name): concept for concept, names in raw["names"].items() for name in names}
+    return dict(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def concept_of(name: str) -> str:
+    """Return the concept named in a quantity's name, the longest if several; else the name itself.
+
+    «công suất chè tươi» is a capacity: names say what is measured and then of what.
+    """
+    key = search_key(name)
+    spaced = f" {key} "
+    for known, concept in _concepts().items():
+        if known in key if not known.isascii() else f" {known} " in spaced:
+            return concept
+    return key
 
 
 def _number(value: float) -> str:
@@ -61,9 +75,8 @@ def read_range(quantity: Quantity) -> Range | None:
     if known is None:
         return None
     dimension, factor = known
-    name = search_key(quantity.name)
     return Range(
-        concept=_concepts().get(name, name),
+        concept=concept_of(quantity.name),
         dimension=dimension,
         low=-inf if quantity.min is None else quantity.min * factor,
         high=inf if quantity.max is None else quantity.max * factor,
@@ -81,11 +94,8 @@ def closeness(need: Range, have: Range) -> float:
     """Return 1 when the intervals overlap, else how near they come, relative to the need."""
     if need.low <= have.high and have.low <= need.high:
         return 1.0
-    gap, edge = (
-        (need.low - have.high, need.low)
-        if have.high < need.low
-        else (have.low - need.high, need.high)
-    )
+    edge = need.low if have.high < need.low else need.high
+    gap = edge - have.high if have.high < need.low else have.low - edge
     return max(0.0, 1.0 - gap / max(abs(edge), 1e-9))
 
 

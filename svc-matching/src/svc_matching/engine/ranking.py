@@ -5,6 +5,7 @@ no later one can enter the list, the near misses or the diagnosis.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -85,14 +86,12 @@ def _promising(block: Block, weights: Weights) -> Slots:
     return np.flatnonzero(chosen)
 
 
-def _highest(
-    values: NDArray[np.generic], among: NDArray[np.bool_], count: int
-) -> NDArray[np.bool_]:
+def _highest(values: NDArray[Any], among: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     """Mark the `count` highest of those `among`, all of equal value included."""
     if among.sum() <= count:
         return among
     bar = np.partition(values[among], -count)[-count]
-    return among & (values >= bar)
+    return np.asarray(among & (values >= bar))
 
 
 def _falling(slots: Slots, about: Values) -> Iterator[Slots]:

@@ -147,14 +147,10 @@ def break_down(
     for place in order[: score - sum(whole)]:
         whole[place] += 1
     return [
-        Summand(
-            name,
-            round(MILLION * values[place]),
-            round(MILLION * effective[place]),
-            whole[place],
-            known[place],
+        Summand(name, round(MILLION * value), round(MILLION * weight), given, sure)
+        for name, value, weight, given, sure in zip(
+            COMPONENTS, values, effective, whole, known, strict=True
         )
-        for place, name in enumerate(COMPONENTS)
     ]
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from shared.kernel.text import strip_marks
 
+_LONGEST = len("nghiêng")
 _SYLLABLE = re.compile(
     r"(?:ngh|ng|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdghklmnpqrstvx])?"
     r"[aeiouy]{1,3}"
@@ -21,4 +22,4 @@ def fold(syllable: str) -> str:
 @lru_cache(maxsize=16_384)
 def is_syllable(word: str) -> bool:
     """Whether a lower-case word is built like one Vietnamese syllable, marks or not."""
-    return len(word) <= 7 and _SYLLABLE.fullmatch(fold(word)) is not None
+    return len(word) <= _LONGEST and _SYLLABLE.fullmatch(fold(word)) is not None

@@ -18,6 +18,7 @@ FAMILIES = (
     *(Family.FEASIBILITY for _ in FEASIBILITY),
 )
 MILLION = 1_000_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Weights:
 
 
 def _convex(values: tuple[float, ...], name: str) -> tuple[float, ...]:
-    if min(values) < 0 or abs(sum(values) - 1) > 1e-9:
+    if min(values) < 0 or abs(sum(values) - 1) > _ROUNDING:
         raise ValueError(f"weights of {name} must not be negative and must add up to 1")
     return values
 

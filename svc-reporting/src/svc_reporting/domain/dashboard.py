@@ -1,5 +1,7 @@
 """The dashboard (bảng điều khiển): every number with what it counts."""
 
+from typing import Any
+
 from pydantic import Field
 
 from shared.contracts.base import Contract, Timestamp, Visibility
@@ -38,7 +40,7 @@ class ProvinceEntry(Contract):
     current: Place | None = Field(description="The province of today that it belongs to.")
 
     @classmethod
-    def names(cls, code: str | None) -> dict[str, object]:
+    def names(cls, code: str | None) -> dict[str, Any]:
         """Return the three fields for one code."""
         if code is None:
             return {"code": None, "name": None, "current": None}
@@ -157,7 +159,7 @@ class Hours(Contract):
     """How long it took, over the demands where it has happened."""
 
     demands: int = Field(description="Demands behind these numbers.")
-    median_hours: float | None
+    median_hours: float | None = Field(description="Half of them took no longer.")
     p90_hours: float | None = Field(description="Nine of ten took no longer (interpolated).")
 
 

@@ -49,9 +49,7 @@ def sight_of(caller: Caller) -> Sight:
     own: frozenset[str] = frozenset()
     if caller.role is Role.DOST and caller.province is not None:
         own = provinces_within(current_province(caller.province))
-    return Sight(
-        visibilities=frozenset({Visibility.PUBLIC, Visibility.PARTNERS}), provinces=own
-    )
+    return Sight(visibilities=frozenset({Visibility.PUBLIC, Visibility.PARTNERS}), provinces=own)
 
 
 def pipeline_of(sight: Sight, asked: frozenset[str] | None) -> PipelineSight | None:

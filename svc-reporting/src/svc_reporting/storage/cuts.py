@@ -14,9 +14,7 @@ Condition = ColumnElement[bool]
 def published_demands(selection: Selection, sight: Sight) -> CTE:
     """Demands ever published, each with its newest list and diagnosis."""
     demand, found, diagnosis = demand_fact.c, match_fact.c, diagnosis_fact.c
-    visible = demand.visibility.in_(sight.visibilities)
-    if sight.provinces:
-        visible = or_(visible, demand.province.in_(sight.provinces))
+    visible = or_(demand.visibility.in_(sight.visibilities), demand.province.in_(sight.provinces))
     return (
         select(
             demand.status,

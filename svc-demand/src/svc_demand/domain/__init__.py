@@ -1,0 +1,1 @@
+"""Rules of demands: no I/O, no await."""

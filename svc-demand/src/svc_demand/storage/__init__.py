@@ -1,0 +1,1 @@
+"""Where demands live: tables and queries of this service's own schema."""

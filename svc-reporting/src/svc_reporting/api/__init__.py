@@ -1,0 +1,1 @@
+"""HTTP in: read the request, one use case, shape the answer."""

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import pytest_asyncio
+
 from ketnoi.local import LocalServers, embedded_servers
 
 STAND_IN = Path(__file__).parent / "stand_in.py"

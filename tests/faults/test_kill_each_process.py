@@ -14,9 +14,9 @@ import asyncpg
 import httpx
 import pytest
 
-from ketnoi.credentials import ADMIN, load_credentials
-from ketnoi.home import Home
+from ketnoi.environment import Environment
 from ketnoi.local_suite import LocalSuite, local_suite
+from ketnoi.operator.republish import admin_url
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -133,14 +133,7 @@ def _drained(suite: LocalSuite) -> bool:
 
 
 async def _connect(suite: LocalSuite) -> asyncpg.Connection:
-    password = load_credentials(Home(Path(suite.home))).postgres[ADMIN]
-    return await asyncpg.connect(
-        host="127.0.0.1",
-        port=suite.state["ports"]["postgres"],
-        user="postgres",
-        password=password,
-        database="ketnoi",
-    )
+    return await asyncpg.connect(admin_url(Environment.read(suite.environment(), Path.cwd())))
 
 
 async def _unfinished(suite: LocalSuite) -> tuple[int, int]:

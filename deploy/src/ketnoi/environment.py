@@ -55,7 +55,9 @@ def _refuse_unknown(variables: Mapping[str, str]) -> None:
         if name.startswith(PREFIX) and name not in KNOWN:
             known = [word.removeprefix(PREFIX) for word in KNOWN]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
-            hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(KNOWN)}."
+            hint = (
+                f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(KNOWN)}."
+            )
             raise UsageError(f"Unknown environment variable {name}: {hint}")
 
 

@@ -104,7 +104,13 @@ def explained(path: Path) -> Iterator[None]:
             )
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
             advice = "Free some space, or set KETNOI_HOME to a folder on a larger disk."
-        elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP):
+        elif error.errno in (
+            errno.ENOENT,
+            errno.ENOTDIR,
+            errno.EEXIST,
+            errno.ENAMETOOLONG,
+            errno.ELOOP,
+        ):
             advice = "Set KETNOI_HOME to a folder that exists or can be made."
         else:
             raise

@@ -20,7 +20,7 @@ from ketnoi.plan import Plan
 from ketnoi.ports import free_port, reachable_host, require_free
 from ketnoi.postgres import EmbeddedPostgres
 from ketnoi.preload import COMMON
-from ketnoi.processes import Running, answers
+from ketnoi.processes import Running, answers, how_it_ended
 from ketnoi.service_environment import ServiceEnvironments
 from ketnoi.services import GATEWAY, SERVICES, Service
 from ketnoi.supervisor import Ladder, Program, Supervisor
@@ -190,9 +190,15 @@ class _Suite:
             os.close(write)
         code = await job.wait()
         await ended.wait()
-        if code:
+        if code in (LauncherError.exit_code, UsageError.exit_code):
             kind = UsageError if code == UsageError.exit_code else LauncherError
-            raise kind(self._output.tail(name) or f"provisioning ended with exit code {code}")
+            raise kind(self._output.tail(name))
+        if code:
+            raise LauncherError(
+                f"Provisioning {how_it_ended(code)}. The whole story is in"
+                f" {self._home.logs / name}.log; it ends with:"
+                f" {self._output.tail(name).rpartition(chr(10))[2]}"
+            )
 
     def _program(self, service: Service) -> Program:
         port = self._ports[service.name]

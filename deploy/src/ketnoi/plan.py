@@ -6,6 +6,9 @@ from typing import Any
 
 from ketnoi.services import Service
 
+UNFORESEEN = 70
+"""Exit code of a run that failed in a way that has no message of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -6,6 +6,7 @@ Runs as an administrator, before the services start, and as often as one likes.
 import asyncio
 import contextlib
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import asyncpg
 from ketnoi.addresses import async_url, nats_user_url, service_url
 from ketnoi.clients import seed
 from ketnoi.errors import LauncherError, UsageError
-from ketnoi.plan import Plan
+from ketnoi.plan import UNFORESEEN, Plan
 from ketnoi.roles import provision_roles
 from ketnoi.services import GATEWAY, Service
 from ketnoi.streams import provision_streams, require_user
@@ -49,8 +50,12 @@ async def provision_database(plan: Plan) -> None:
             plan.database_url, plan.services, plan.passwords, own_server=plan.own_database
         )
         await migrate(plan.database_url, plan.services)
-        if plan.clients:
+        if plan.clients and _has_gateway(plan.services):
             await seed(service_url(plan.database_url, GATEWAY, plan.passwords), plan.clients)
+
+
+def _has_gateway(services: Sequence[Service]) -> bool:
+    return any(service.name == GATEWAY.name and service.migrated for service in services)
 
 
 async def migrate(admin_url: str, services: Sequence[Service]) -> None:
@@ -100,3 +105,6 @@ def job(plan: dict[str, Any]) -> None:
     except LauncherError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
+    except Exception:  # noqa: BLE001 (told apart from refusals, whole in the log)
+        traceback.print_exc()
+        raise SystemExit(UNFORESEEN) from None

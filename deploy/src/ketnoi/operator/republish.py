@@ -10,9 +10,12 @@ from datetime import date
 import asyncpg
 from rich.console import Console
 
+from ketnoi.addresses import DATABASE
+from ketnoi.credentials import ADMIN, load_credentials
 from ketnoi.environment import Environment
 from ketnoi.errors import LauncherError, UsageError
 from ketnoi.home import Home, read_json
+from ketnoi.postgres import SUPERUSER
 from ketnoi.provision import explained
 from ketnoi.services import SERVICES, Service
 
@@ -35,25 +38,27 @@ def republish(environment: Environment, *, service: str | None, since: date | No
     if service is not None and service not in names:
         raise UsageError(f"No service '{service}' has events; there are {', '.join(names)}.")
     chosen = [found for found in SERVICES if found.messaging and service in (None, found.schema)]
-    asyncio.run(_republish(_admin_url(environment), chosen, since))
+    asyncio.run(_republish(admin_url(environment), chosen, since))
 
 
-def _admin_url(environment: Environment) -> str:
+def admin_url(environment: Environment) -> str:
+    """Return the administrator's address of the database the suite runs on."""
     if environment.database_url:
         return environment.database_url
-    state = read_json(Home(environment.home).state) or {}
-    url = state.get("admin_database_url")
-    if not url:
+    home = Home(environment.home)
+    state = read_json(home.state)
+    if state is None:
         raise LauncherError(
             f"No suite runs on {environment.home}: start it with `make run`, or set DATABASE_URL."
         )
-    return str(url)
+    password = load_credentials(home).postgres[ADMIN]
+    return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{state['ports']['postgres']}/{DATABASE}"
 
 
 async def _republish(url: str, services: list[Service], since: date | None) -> None:
     console = Console()
     with explained():
-        connection = await asyncpg.connect(url, timeout=5)
+        connection = await asyncpg.connect(url, database=DATABASE, timeout=5)
         try:
             started = await connection.fetchval("SELECT now()")
             first_day = since or date(1970, 1, 1)

@@ -131,10 +131,22 @@ class Upstream:
         }
         return Answer(response.status_code, response.content, kept)
 
+    async def health(self, seconds: float) -> dict[str, Any]:
+        """Return the service's own health document; not a call of a caller, so not guarded."""
+        limit = aiohttp.ClientTimeout(total=seconds)
+        try:
+            async with self._session.get(f"{self._origin}/healthz", timeout=limit) as response:
+                document: dict[str, Any] = await response.json(content_type=None)
+                return dict(document)
+        except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
+            return {"status": "fail", "output": f"no health document: {type(error).__name__}"}
+
     async def _fetch(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
-        response = await self._session.request(method, url, headers=headers, data=body)
+        response = await self._session.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        )
         try:
             length = response.content_length
             reply = Reply(response.status, self._kept(response.raw_headers), b"", length)

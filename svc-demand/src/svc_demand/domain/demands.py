@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from shared.contracts.demands import Demand, DemandProfile, DemandStatus, DemandUpsert, SourceRef
+from shared.contracts.demands import Demand, DemandProfile, DemandStatus, DemandUpsert
 from shared.contracts.identity import SYSTEM, Caller
 from shared.contracts.lifecycles import Change, Step, Stored, move_refused
+from shared.contracts.values import SourceRef
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ConflictError, FieldError, ForbiddenError, InvalidError
 from svc_demand.domain.demand_lifecycle import (

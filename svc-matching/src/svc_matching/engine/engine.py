@@ -8,12 +8,14 @@ from uuid import UUID
 
 import numpy as np
 
+from shared.contracts.matches import Reason
 from svc_matching.engine.demand_index import DemandEntry, DemandIndex
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.matched import TermMatch, matched_terms
 from svc_matching.engine.pairs import Pair, Ranking
-from svc_matching.engine.ranking import Ranker
+from svc_matching.engine.ranking import Ranker, bar_of, merge
+from svc_matching.engine.reasons import describe
 from svc_matching.engine.statistics import Statistics, freeze
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.vectors import TextVector, vector_of
@@ -92,8 +94,26 @@ class Engine:
         row, facts = self.supplies.row(slot), self.supplies.columns.facts[slot]
         return self.demands.met_by(row, facts, self.weights)
 
+    def merge(
+        self, old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair]
+    ) -> Ranking | None:
+        """Return `old` with the changed supplies in their new places; None when it takes a rank."""
+        return merge(old, changed, fresh, self.weights)
+
+    def reasons(self, demand_id: UUID, pair: Pair) -> list[Reason]:
+        """Return what stands in this pair's way, with figures."""
+        slot = self.supplies.slots.get(pair.supply_id)
+        if slot is None or not pair.reasons:
+            return []
+        facts = self.supplies.columns.facts[slot]
+        return describe(pair.reasons, self._demand(demand_id).facts, facts)
+
+    def bar(self, ranking: Ranking) -> int:
+        """Return from which relevance on, in millionths, a supply can change this ranking."""
+        return bar_of(ranking, self.weights)
+
     def set_bar(self, demand_id: UUID, bar: int) -> None:
-        """Set from which relevance on, in millionths, a supply can change this demand's list."""
+        """Let supplies below `bar` pass this demand by without a second look."""
         self.demands.set_bar(demand_id, bar)
 
     def explain(self, demand_id: UUID, supply_id: UUID) -> TermMatch:

@@ -1,5 +1,6 @@
 """What the gates and components compare, read once from a profile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.contracts.demands import DemandProfile
@@ -42,7 +43,7 @@ class DemandFacts:
 
 @dataclass(frozen=True, slots=True)
 class SupplyFacts:
-    """The supply's side; `held` says that it is visible to the diagnosis only."""
+    """The supply's side; None or empty is unknown."""
 
     status: SupplyStatus
     fields: tuple[str, ...]
@@ -68,8 +69,8 @@ def _levels(levels: AbsorptionLevels | None) -> tuple[int | None, ...]:
     return tuple(getattr(levels, name) if levels else None for name in LEVELS)
 
 
-def demand_facts(profile: DemandProfile, language: str | None) -> DemandFacts:
-    """Read a demand; `language` is what its text was analysed in."""
+def demand_facts(profile: DemandProfile, languages: Sequence[str]) -> DemandFacts:
+    """Read a demand; `languages` are those of its views, the original's first."""
     return DemandFacts(
         fields=tuple(profile.fields),
         industries=tuple(profile.industries),
@@ -80,7 +81,7 @@ def demand_facts(profile: DemandProfile, language: str | None) -> DemandFacts:
         preferred=frozenset(profile.preferred_countries),
         excluded=frozenset(profile.excluded_countries),
         accepts_used=profile.accepts_used_equipment,
-        language=language,
+        language=languages[0] if languages else None,
         needed_by=profile.needed_by.toordinal() if profile.needed_by else None,
         budget=profile.budget,
         ceiling=ceiling(profile.budget),
@@ -88,8 +89,10 @@ def demand_facts(profile: DemandProfile, language: str | None) -> DemandFacts:
     )
 
 
-def supply_facts(profile: SupplyProfile, status: SupplyStatus, language: str | None) -> SupplyFacts:
-    """Read a supply; `language` is what its text was analysed in."""
+def supply_facts(
+    profile: SupplyProfile, status: SupplyStatus, languages: Sequence[str]
+) -> SupplyFacts:
+    """Read a supply; `languages` are those of its views, the original's first."""
     return SupplyFacts(
         status=status,
         fields=tuple(profile.fields),
@@ -102,8 +105,8 @@ def supply_facts(profile: SupplyProfile, status: SupplyStatus, language: str | N
         used=profile.condition is Condition.USED,
         year_made=profile.year_made,
         restricted=profile.legal_list in {LegalList.RESTRICTED, LegalList.PROHIBITED},
-        languages=frozenset(profile.translations) | ({language} if language else set()),
-        language=language,
+        languages=frozenset(languages),
+        language=languages[0] if languages else None,
         ipr=_ipr_strength(profile),
         until=profile.available_until.toordinal() if profile.available_until else None,
         price=profile.price,

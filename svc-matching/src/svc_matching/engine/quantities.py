@@ -26,11 +26,16 @@ class Range:
     stated: str
 
 
+def _unit_key(unit: str) -> str:
+    """Return one spelling: «kg/giờ», «kg / gio» and «KG/giờ» are the same."""
+    return search_key(unit).replace(" ", "")
+
+
 @cache
 def _units() -> dict[str, tuple[str, float]]:
     raw = tomllib.loads(files(__package__).joinpath("units.toml").read_text("utf-8"))
     return {
-        unit: (dimension, float(factor))
+        _unit_key(unit): (dimension, float(factor))
         for dimension, units in raw.items()
         for unit, factor in units.items()
     }
@@ -71,7 +76,7 @@ def _stated(quantity: Quantity) -> str:
 
 def read_range(quantity: Quantity) -> Range | None:
     """Return the quantity in base units; None when its unit is not known."""
-    known = _units().get(quantity.unit.replace(" ", "").lower())
+    known = _units().get(_unit_key(quantity.unit))
     if known is None:
         return None
     dimension, factor = known

@@ -117,6 +117,10 @@ class Collector:
         self._missed: list[Pair] = []
         self._witness: Pair | None = None
 
+    def keep(self, listed: Iterable[Pair], missed: Iterable[Pair], witness: Pair | None) -> None:
+        """Start from what is known already."""
+        self._listed, self._missed, self._witness = list(listed), list(missed), witness
+
     def add(self, pairs: Iterable[Pair]) -> None:
         for pair in pairs:
             relevant = pair.relevance >= self._relevant
@@ -132,20 +136,51 @@ class Collector:
     def _before_witness(self, pair: Pair) -> bool:
         return self._witness is None or pair.miss_key < self._witness.miss_key
 
-    @property
-    def bar(self) -> int:
-        """Return the relevance from which a pair can change anything here."""
-        full = len(self._listed) == self._weights.list_size
-        bars = [self._listed[-1].score if full else 0]
-        enough = len(self._missed) == self._weights.near_misses
-        bars.append(self._missed[-1].relevance if enough else self._relevant)
-        if self._witness is None:
-            bars.append(self._relevant)
-        return min(bars)
-
     def is_settled(self, bound: int) -> bool:
         """Whether no pair with a relevance of at most `bound` can change anything."""
-        return bound < self.bar
+        return bound < bar_of(self.ranking(), self._weights)
 
     def ranking(self) -> Ranking:
         return Ranking(tuple(self._listed), tuple(self._missed), self._witness)
+
+
+def bar_of(ranking: Ranking, weights: Weights) -> int:
+    """Return the relevance, in millionths, from which a pair can change anything in `ranking`."""
+    relevant = round(weights.relevant * MILLION)
+    full = len(ranking.listed) == weights.list_size
+    enough = len(ranking.missed) == weights.near_misses
+    return min(
+        ranking.listed[-1].score if full else 0,
+        ranking.missed[-1].relevance if enough else relevant,
+        MILLION if ranking.witness else relevant,
+    )
+
+
+def merge(
+    old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair], weights: Weights
+) -> Ranking | None:
+    """Return the ranking after some supplies changed; None when only a full ranking can tell.
+
+    `fresh` are the changed supplies' new pairs. Full rankings are needed when something left and
+    what comes next was never kept.
+    """
+    collector = Collector(weights)
+    witness = old.witness if old.witness and old.witness.supply_id not in changed else None
+    collector.keep(
+        (pair for pair in old.listed if pair.supply_id not in changed),
+        (pair for pair in old.missed if pair.supply_id not in changed),
+        witness,
+    )
+    collector.add(fresh)
+    new = collector.ranking()
+    if len(old.listed) == weights.list_size and (
+        len(new.listed) < weights.list_size or new.listed[-1].rank_key > old.listed[-1].rank_key
+    ):
+        return None
+    if len(old.missed) == weights.near_misses and (
+        len(new.missed) < weights.near_misses or new.missed[-1].miss_key > old.missed[-1].miss_key
+    ):
+        return None
+    if old.witness is not None and new.witness is None:
+        return None
+    return new

@@ -97,7 +97,7 @@ class Counts:
             func.count().filter(is_open, is_matched).label("open_matched"),
             func.count().filter(is_open, c.diagnosis.is_(None)).label("open_undiagnosed"),
         ).select_from(self._demands)
-        return Stages(**(await self._connection.execute(stages)).one()._mapping)
+        return Stages(**(await self._connection.execute(stages)).mappings().one())
 
     async def hours_until(self, column: str) -> Hours:
         """Measure from the first publication, over the demands where it has come."""
@@ -110,7 +110,7 @@ class Counts:
             func.percentile_cont(0.5).within_group(hours).label("median_hours"),
             func.percentile_cont(0.9).within_group(hours).label("p90_hours"),
         ).where(c[column].is_not(None))
-        return Hours(**(await self._connection.execute(measured)).one()._mapping)
+        return Hours(**(await self._connection.execute(measured)).mappings().one())
 
     async def watermarks(self) -> dict[str, datetime]:
         """Return the time of the newest event read, by kind."""

@@ -1,0 +1,68 @@
+"""What of a request goes on to the services."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from gateway.clients.parts import Parts
+from gateway.clients.upstream import DEADLINE_HEADER, Answer
+from gateway.settings import Settings
+from shared.telemetry import current_trace
+
+_FORWARDED = {
+    name.encode(): name
+    for name in (
+        "authorization",
+        "content-type",
+        "accept",
+        "accept-language",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "idempotency-key",
+        "tracestate",
+    )
+}
+_DEADLINE = DEADLINE_HEADER.lower().encode()
+
+
+def forwarded_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers that mean something to a service, and the ids of the trace."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name = _FORWARDED.get(raw_name)
+        if name is not None:
+            value = raw_value.decode("utf-8", "replace")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    trace = current_trace()
+    if trace is not None:
+        headers["x-request-id"] = trace.request_id
+        headers["traceparent"] = trace.traceparent
+    return headers
+
+
+def seconds_left(scope: Scope, most: float) -> float:
+    """Return the time this request may take: ours, or less when the caller says so."""
+    for name, value in scope["headers"]:
+        if name == _DEADLINE and value.isdigit():
+            return min(most, max(int(value[:9]), 1) / 1000)
+    return most
+
+
+def parts_of(request: Request, *, seconds: float | None = None) -> Parts:
+    """Return the services as this request may ask them."""
+    settings: Settings = request.app.state.settings
+    headers = forwarded_headers(request.scope)
+    if request.method in ("GET", "HEAD"):
+        headers.pop("if-none-match", None)  # a combined answer has no ETag of its own
+        headers.pop("if-modified-since", None)
+    return Parts(
+        request.app.state.upstreams,
+        headers,
+        seconds_left(request.scope, seconds or settings.part_seconds),
+    )
+
+
+def as_response(answer: Answer) -> Response:
+    """Return a service's answer, or one of our own, to the caller."""
+    return Response(answer.content, answer.status, headers=answer.headers)

@@ -92,11 +92,18 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
     """Return a function that starts a launcher with stand-in services on a free port."""
     started: list[Launched] = []
 
-    async def start(home: Path = tmp_path / "home", **variables: str) -> Launched:
+    async def start(
+        home: Path = tmp_path / "home",
+        python: str = sys.executable,
+        user: int | None = None,
+        **variables: str,
+    ) -> Launched:
         environment = os.environ | {"KETNOI_HOME": str(home), "KETNOI_PORT": "0"} | variables
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             str(STAND_IN),
+            user=user,
+            extra_groups=None if user is None else [],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

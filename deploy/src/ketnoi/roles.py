@@ -15,7 +15,7 @@ from ketnoi.addresses import DATABASE
 from ketnoi.errors import UsageError
 from ketnoi.services import Service
 
-MINIMUM = 150_000
+MINIMUM = 15
 _LOCK = 0x6B65746E6F69  # «ketnoi»: two provisioners wait for each other
 
 
@@ -38,11 +38,11 @@ async def provision_roles(
 
 
 def require_version(server: asyncpg.Connection) -> None:
-    """Refuse a server older than 15."""
-    version = server.get_server_version()
-    if version.major < MINIMUM // 10_000:
+    """Refuse a server that is too old."""
+    if server.get_server_version().major < MINIMUM:
         raise UsageError(
-            f"DATABASE_URL is PostgreSQL {version.major}.{version.minor}; 15 or newer is needed."
+            f"DATABASE_URL is PostgreSQL {server.get_settings().server_version};"
+            f" {MINIMUM} or newer is needed."
             " Upgrade it, or leave DATABASE_URL unset to use the embedded PostgreSQL 18."
         )
 

@@ -82,7 +82,8 @@ def require_version(client: Client) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < MINIMUM:
         raise UsageError(
-            f"NATS_URL is nats-server {version.major}.{version.minor}.{version.patch}; {'.'.join(map(str, MINIMUM))} or newer is needed."
+            f"NATS_URL is nats-server {version.major}.{version.minor}.{version.patch};"
+            f" {'.'.join(map(str, MINIMUM))} or newer is needed."
             " Upgrade it, or leave NATS_URL unset to use the embedded one."
         )
 

@@ -49,18 +49,24 @@ def seconds_left(scope: Scope, most: float) -> float:
     return most
 
 
-def parts_of(request: Request, *, seconds: float | None = None) -> Parts:
-    """Return the services as this request may ask them."""
+def parts_of(request: Request) -> Parts:
+    """Return the services, for an answer that is essentially one service's."""
+    settings: Settings = request.app.state.settings
+    seconds = seconds_left(request.scope, settings.upstream_seconds)
+    return Parts(request.app.state.upstreams, forwarded_headers(request.scope), seconds)
+
+
+def parallel_parts_of(request: Request) -> Parts:
+    """Return the services, for an answer that waits for several: less time for each.
+
+    Such an answer has no ETag, so nothing conditional is asked.
+    """
     settings: Settings = request.app.state.settings
     headers = forwarded_headers(request.scope)
-    if request.method in ("GET", "HEAD"):
-        headers.pop("if-none-match", None)  # a combined answer has no ETag of its own
-        headers.pop("if-modified-since", None)
-    return Parts(
-        request.app.state.upstreams,
-        headers,
-        seconds_left(request.scope, seconds or settings.part_seconds),
-    )
+    headers.pop("if-none-match", None)
+    headers.pop("if-modified-since", None)
+    seconds = seconds_left(request.scope, settings.part_seconds)
+    return Parts(request.app.state.upstreams, headers, seconds)
 
 
 def as_response(answer: Answer) -> Response:

@@ -22,7 +22,7 @@ Upstreams = Mapping[Part, Upstream]
 @asynccontextmanager
 async def open_upstreams(
     urls: Mapping[Part, str], *, slots: int, queue: int, connect_seconds: float, seconds: float
-) -> AsyncIterator[tuple[Upstreams, aiohttp.ClientSession]]:
+) -> AsyncIterator[Upstreams]:
     """Open the pool; the bulkheads bound the connections, so the pool itself does not."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
@@ -41,10 +41,7 @@ async def open_upstreams(
         trust_env=False,
     )
     async with session, client:
-        yield (
-            {
-                part: Upstream(part, url, Guard(part, slots, queue), session, client)
-                for part, url in urls.items()
-            },
-            session,
-        )
+        yield {
+            part: Upstream(part, url, Guard(part, slots, queue), session, client)
+            for part, url in urls.items()
+        }

@@ -127,7 +127,7 @@ class Counts:
 
     async def _count_fields(self, cut: CTE) -> Counted:
         # A row counts once in each of its fields, and under nothing when it has none.
-        field = func.unnest(cut.c.fields).table_valued("field").lateral()
+        field = func.unnest(cut.c.fields).table_valued("field").render_derived()
         grouped = (
             select(field.c.field, func.count())
             .select_from(cut.outerjoin(field, literal(True)))

@@ -74,7 +74,7 @@ def published_supplies(selection: Selection, sight: Sight) -> CTE:
 
 def places(demands: CTE, selection: Selection) -> CTE:
     """The places in the lists of `demands`; the country is what the supply says now."""
-    place = func.unnest(demands.c.supply_ids).table_valued("supply_id", joins_implicitly=True)
+    place = func.unnest(demands.c.supply_ids).table_valued("supply_id").render_derived()
     supply = supply_fact.c
     return (
         select(demands.c.province, demands.c.matched_month, supply.country)

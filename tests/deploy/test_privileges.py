@@ -113,7 +113,7 @@ async def test_normal_user_runs_everything_as_himself(launch, public_folder):
     python, nobody = python_for_everyone()
     os.chown(public_folder, nobody.uid, nobody.gid)
     launched = await launch(
-        public_folder / "home", python=str(python), user=nobody.uid, PYTHONPATH=members()
+        public_folder / "home", python=str(python), user=nobody.uid, PYTHONPATH=members(), HOME="/"
     )
     await launched.ready()
     with contextlib.suppress(psutil.NoSuchProcess):

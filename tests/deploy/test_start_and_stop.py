@@ -142,6 +142,7 @@ async def test_killed_processes_are_started_again(launch):
         await launched.until(f"{name} was ended by SIGKILL; starting again in 0.2 s")
         await launched.until(f"{name} is ready again")
         assert not psutil.pid_exists(before)
+        assert psutil.pid_exists(launched.state["processes"][name])
     os.kill(launched.state["processes"]["forkhost"], signal.SIGKILL)
     for _ in range(6):  # the host and the five services that it had forked
         await launched.until("is ready again")

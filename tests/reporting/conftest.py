@@ -108,7 +108,9 @@ class World:
             return [
                 f"{name} {row}"
                 for name in names
-                for row in await connection.scalars(text(f"SELECT t::text FROM {name} t ORDER BY 1"))
+                for row in await connection.scalars(
+                    text(f"SELECT t::text FROM {name} t ORDER BY 1")
+                )
             ]
 
     def demand(self, status: str = "PUBLISHED", **body: Any) -> Event:

@@ -62,12 +62,12 @@ async def test_any_order_with_any_repeats_ends_in_the_same_dashboard(
     await world.tell(*events)
     told_once, dashboard = await world.facts(), await ask()
     assert dashboard["funnel"] == {
-        "received": 3,
-        "published": 2,
-        "with_matches": 2,
-        "matched": 1,
-        "fulfilled": 1,
-        "supplies": 2,
+        "demands_received": 3,
+        "demands_published": 2,
+        "demands_with_matches": 2,
+        "demands_matched": 1,
+        "demands_fulfilled": 1,
+        "supplies_published": 2,
         "matches": 1,
     }
 
@@ -113,7 +113,7 @@ async def test_what_is_new_in_the_same_major_is_read_and_the_rest_passes_by(
     next_major = replace(world.demand(), type="demand.request.published.v2", data=b"[]")
     interest = replace(known, id=new_id(), type="matching.interest.submitted.v1", data=b"{}")
     await world.tell(known, unheard, wider, next_major, interest)
-    assert (await ask())["funnel"]["published"] == 2
+    assert (await ask())["funnel"]["demands_published"] == 2
     assert await world.dead_letters() == []
 
 
@@ -126,7 +126,7 @@ async def test_an_unreadable_body_becomes_a_dead_letter_and_its_neighbours_count
     await world.tell(*good[:2], poison, *good[2:])
     while [letter.state for letter in await world.dead_letters()] != ["OPEN"]:
         await asyncio.sleep(0.01)
-    assert (await ask())["funnel"]["published"] == 4
+    assert (await ask())["funnel"]["demands_published"] == 4
     (letter,) = await world.dead_letters()
     assert (letter.consumer, letter.message_id) == ("reporting-demand", str(poison.id))
     assert "province" in letter.error
@@ -148,4 +148,3 @@ async def test_as_of_is_the_newest_event_of_each_stream(world: Any, ask: Any) ->
         "supplies": "2026-04-01T00:00:00.000Z",
         "matches": "2026-05-01T00:00:00.000Z",
     }
-

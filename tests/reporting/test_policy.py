@@ -45,11 +45,11 @@ async def test_published_things_count_by_who_may_see_them(
     found = await ask(role, **({"province": "19"} if role == "dost" else {}))
     seen = len(visibilities)
     assert set(found["visibilities"]) == visibilities
-    assert found["funnel"]["published"] == found["funnel"]["supplies"] == seen
+    assert found["funnel"]["demands_published"] == found["funnel"]["supplies_published"] == seen
     assert found["funnel"]["matches"] == found["coverage"]["published"] == seen
     assert found["diagnoses"]["by_code"] == [{"diagnosis": "NO_RESOURCES", "count": seen}]
     everywhere = visibilities == EVERYTHING
-    assert found["funnel"]["received"] == (6 if everywhere else None)
+    assert found["funnel"]["demands_received"] == (6 if everywhere else None)
     assert (found["pipeline"] is not None) == (everywhere or role == "dost")
     statuses = {entry["status"] for entry in found["demands"]["by_status"]}
     assert statuses == {"PUBLISHED"}
@@ -66,8 +66,8 @@ async def test_a_dost_sees_the_pipeline_of_its_own_province_only(world: Any, ask
         world.demand("SUBMITTED"),
     )
     country = await ask("dost", province="19")
-    assert country["funnel"]["received"] is None
-    assert country["funnel"]["published"] == 2
+    assert country["funnel"]["demands_received"] is None
+    assert country["funnel"]["demands_published"] == 2
     assert country["pipeline"] == {
         "province": {"code": "19", "name": "Thái Nguyên"},
         "received": 3,
@@ -78,12 +78,12 @@ async def test_a_dost_sees_the_pipeline_of_its_own_province_only(world: Any, ask
         ],
     }
     own = await ask("dost", province="19", params={"province": "19"})
-    assert own["funnel"]["received"] == own["pipeline"]["received"] == 3
-    part = await ask("dost", province="19", params={"province": "06"})
-    assert part["funnel"]["received"] == 2
+    assert own["funnel"]["demands_received"] == own["pipeline"]["received"] == 3
+    part = await ask("dost", province="06", params={"province": "06"})
+    assert part["funnel"]["demands_received"] == 3
     other = await ask("dost", province="19", params={"province": "01"})
-    assert (other["pipeline"], other["funnel"]["received"]) == (None, None)
-    assert other["funnel"]["published"] == 1
+    assert (other["pipeline"], other["funnel"]["demands_received"]) == (None, None)
+    assert other["funnel"]["demands_published"] == 1
 
 
 async def test_a_token_that_is_not_good_is_not_anonymous(

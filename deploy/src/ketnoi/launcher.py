@@ -42,7 +42,7 @@ async def run_suite(
         width = max(len(name) for name in ("provision", *(service.name for service in services)))
         output = Output(home.logs, width)
         supervisor = Supervisor(output)
-        with _stop_signals(supervisor) as stopped:
+        with contextlib.closing(output), _stop_signals(supervisor) as stopped:
             try:
                 host = ForkHost(environment.inherited, preloaded)
                 suite = _Suite(environment, home, services, host, output, supervisor)
@@ -140,7 +140,9 @@ class _Suite:
         await self._supervisor.start(*self._servers())
         await self._provision()
         await self._supervisor.start(*(self._program(service) for service in self._services))
-        self._announce()
+        self._write_state()
+        self._supervisor.on_return = self._write_state
+        self._output.show(f"ready {self._url} (docs: /docs)")
 
     def _servers(self) -> list[Program]:
         host, postgres, nats = self._forkhost, self._postgres, self._nats
@@ -219,13 +221,17 @@ class _Suite:
             name=service.name, launch=launch, is_ready=is_ready, attempts=_SERVICE_ATTEMPTS
         )
 
-    def _announce(self) -> None:
-        url = f"http://{self._environment.host}:{self._ports[GATEWAY.name]}"
+    @property
+    def _url(self) -> str:
+        host = self._environment.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._ports[GATEWAY.name]}"
+
+    def _write_state(self) -> None:
         write_json(
             self._home.state,
             {
                 "pid": os.getpid(),
-                "url": url,
+                "url": self._url,
                 "processes": self._supervisor.pids(),
                 "ports": self._ports
                 | {
@@ -235,4 +241,3 @@ class _Suite:
                 },
             },
         )
-        self._output.show(f"ready {url} (docs: /docs)")

@@ -58,6 +58,11 @@ class Output:
         """Return the last lines of a process."""
         return "\n".join(self._tails.get(name, ()))
 
+    def close(self) -> None:
+        """Close the log files; a later line opens its file again."""
+        for file in self._files.values():
+            file.close()
+
     async def pipe(self, name: str) -> tuple[int, asyncio.Event]:
         """Return the end that a process writes to, and an event for when nobody does any more."""
         read, write = os.pipe()
@@ -97,9 +102,9 @@ class _Lines(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE:
-            lines.append(self._rest)
-            self._rest = b""
+        while len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest[:_LONGEST_LINE])
+            self._rest = self._rest[_LONGEST_LINE:]
         for line in lines:
             self._output.line(self._name, line)
 
@@ -123,6 +128,10 @@ class _BoundedFile:
                 self._file = self._path.open("ab", buffering=0)
             self._file.write(line + b"\n")
             if self._file.tell() > self._limit:
-                self._file.close()
-                self._file = None
+                self.close()
                 self._path.replace(self._path.with_suffix(".log.1"))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -14,7 +14,7 @@ import asyncpg
 
 from ketnoi.addresses import async_url, nats_user_url, service_url
 from ketnoi.clients import seed
-from ketnoi.errors import LauncherError, UsageError
+from ketnoi.errors import LauncherError, UsageError, first_refusal
 from ketnoi.plan import UNFORESEEN, Plan
 from ketnoi.roles import provision_roles
 from ketnoi.services import GATEWAY, Service
@@ -23,13 +23,10 @@ from ketnoi.streams import provision_streams, require_user
 
 async def provision(plan: Plan) -> None:
     """Bring both servers up to date, side by side."""
-    try:
+    with first_refusal():
         async with asyncio.TaskGroup() as group:
             group.create_task(provision_messaging(plan))
             group.create_task(provision_database(plan))
-    except* LauncherError as errors:
-        first = errors.exceptions[0]
-        raise first from first.__cause__
 
 
 async def provision_messaging(plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """The five services: what each is called, where its app is, and which rooms are its own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +12,7 @@ class Service:
     schema: str
     role: str
     entry: str = "shared.http.serve:serve"
-    app: str = field(default="")
+    app: str = ""
     migrated: bool = True
     messaging: bool = True
 
@@ -29,7 +29,7 @@ def _service(name: str, schema: str, *, messaging: bool = True) -> Service:
         package=package,
         schema=schema,
         role=package,
-        app=f"{package}.main:app",
+        app=f"{package}.main:create_app",
         messaging=messaging,
     )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ketnoi.errors import LauncherError
+from ketnoi.errors import LauncherError, first_refusal
 from ketnoi.output import Output
 from ketnoi.processes import Running, how_it_ended, send
 
@@ -43,29 +43,33 @@ class Program:
 
 
 class Supervisor:
-    """Starts groups of programs one after another and stops them in reverse."""
+    """Starts groups of programs one after another and stops them in reverse.
+
+    `on_return` is called whenever a program is ready again, with another pid.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._groups: list[list[_Keeper]] = []
         self.hurry = asyncio.Event()
+        self.on_return: Callable[[], None] = lambda: None
 
     async def start(self, *programs: Program) -> None:
         """Start side by side; return when all are ready, raise for the first that fails."""
-        keepers = [_Keeper(program, self._output) for program in programs]
+        keepers = [_Keeper(program, self._output, self._returned) for program in programs]
         self._groups.append(keepers)
-        try:
+        with first_refusal():
             async with asyncio.TaskGroup() as group:
                 for keeper in keepers:
                     group.create_task(keeper.start())
-        except* LauncherError as errors:
-            first = errors.exceptions[0]
-            raise first from first.__cause__
 
     async def stop(self) -> None:
         """End everything, last started first; `hurry` shortens every wait."""
         for keepers in reversed(self._groups):
             await asyncio.gather(*(keeper.stop(self.hurry) for keeper in keepers))
+
+    def _returned(self) -> None:
+        self.on_return()
 
     def pids(self) -> dict[str, int]:
         """Return the processes that run now."""
@@ -76,8 +80,9 @@ class Supervisor:
 class _Keeper:
     """One program, kept alive."""
 
-    def __init__(self, program: Program, output: Output) -> None:
+    def __init__(self, program: Program, output: Output, returned: Callable[[], None]) -> None:
         self.program = program
+        self._returned = returned
         self.pid: int | None = None
         self._output = output
         self._task: asyncio.Task[None] | None = None
@@ -145,6 +150,7 @@ class _Keeper:
             pause = min(pause * 1.5, 0.1)
         self._ready_at = time.monotonic()
         if first.done():
+            self._returned()
             self._output.say(f"{self.program.name} is ready again")
         else:
             first.set_result(None)

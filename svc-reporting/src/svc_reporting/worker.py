@@ -1,4 +1,4 @@
-"""The background half: consumers of the other services' events, and the relay of our own."""
+"""The background half of svc-reporting: consumers of the others' events, and its own relay."""
 
 import asyncio
 import signal
@@ -10,19 +10,24 @@ from svc_reporting.consumers.demands import on_demand_events
 from svc_reporting.consumers.matches import on_matching_events
 from svc_reporting.consumers.supplies import on_supply_events
 from svc_reporting.settings import Settings
-from svc_reporting.storage.tables import messaging
+from svc_reporting.storage import tables
 
 SERVICE = "svc_reporting"
 
 
-def build_transactions(settings: Settings) -> Transactions:
-    """Return the way into this service's schema; nothing is connected yet."""
-    url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
-    database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
-    return Transactions(database, messaging, source="ketnoi/svc-reporting")
+def open_database(settings: Settings) -> Database:
+    """Return the service's connections; none is opened before it is needed."""
+    url = settings.database_url.get_secret_value()
+    return Database(url, pool_size=settings.database_pool_size, name=SERVICE)
+
+
+def open_transactions(database: Database) -> Transactions:
+    """Return the units of work on this service's schema."""
+    return Transactions(database, tables.messaging, source="ketnoi/svc-reporting")
 
 
 def build_worker(settings: Settings, transactions: Transactions) -> Worker:
+    """Wire what runs beside the HTTP app, or alone."""
     return Worker(
         SERVICE,
         settings.nats_url.get_secret_value(),
@@ -35,22 +40,25 @@ def build_worker(settings: Settings, transactions: Transactions) -> Worker:
     )
 
 
-async def _run(settings: Settings) -> None:
-    transactions = build_transactions(settings)
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM."""
+    database = open_database(settings)
+    worker = build_worker(settings, open_transactions(database))
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    async with build_worker(settings, transactions).running():
-        await stop.wait()
-    await transactions.database.close()
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    try:
+        async with worker.running():
+            await stop.wait()
+    finally:
+        await database.close()
 
 
 def main() -> None:
-    """Run without the HTTP app, until SIGTERM."""
+    """Entry point of `python -m svc_reporting.worker`."""
     settings = Settings.load()
     configure_logging(SERVICE, settings.log_level)
-    asyncio.run(_run(settings))
+    asyncio.run(run(settings))
 
 
 if __name__ == "__main__":

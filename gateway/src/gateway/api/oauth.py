@@ -24,7 +24,10 @@ _SCHEMA: dict[str, Any] = {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
         "client_id": {"type": "string", "maxLength": 64},
         "client_secret": {"type": "string", "format": "password", "maxLength": 256},
-        "scope": {"type": "string", "description": "Space-separated; all the client has if left out."},
+        "scope": {
+            "type": "string",
+            "description": "Space-separated; all the client has if left out.",
+        },
     },
 }
 
@@ -46,7 +49,6 @@ class JwkSet(BaseModel):
 
 @router.post(
     "/oauth/token",
-    response_model=TokenOut,
     openapi_extra={
         "requestBody": {"required": True, "content": {FORM: {"schema": _SCHEMA}}},
         "security": [],
@@ -73,14 +75,10 @@ async def post_token(request: Request, response: Response) -> TokenOut:
     token = await desk.issue(client_id, secret, form.get("scope"))
     response.headers["Cache-Control"] = "no-store"
     response.headers["Pragma"] = "no-cache"
-    return TokenOut(
-        access_token=token.access_token, expires_in=token.expires_in, scope=token.scope
-    )
+    return TokenOut(access_token=token.access_token, expires_in=token.expires_in, scope=token.scope)
 
 
-@router.get(
-    "/.well-known/jwks.json", response_model=JwkSet, openapi_extra={"security": []}
-)
+@router.get("/.well-known/jwks.json", response_model=JwkSet, openapi_extra={"security": []})
 async def get_jwks(request: Request) -> FileResponse:
     """The public keys that verify access tokens (JWK Set)."""
     settings: Settings = request.app.state.settings

@@ -27,9 +27,7 @@ def oauth_error(kind: type[KetnoiError], error: str, en: str, vi: str) -> Ketnoi
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     if kind is UnauthenticatedError:
         headers["WWW-Authenticate"] = 'Basic realm="ketnoi"'
-    return kind(
-        error, en, vi, extra={"error": error, "error_description": en}, headers=headers
-    )
+    return kind(error, en, vi, extra={"error": error, "error_description": en}, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

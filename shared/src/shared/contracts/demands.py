@@ -125,7 +125,8 @@ class DemandFilter(Contract):
     status: list[DemandStatus] = []
     kind: list[DemandKind] = []
     province: list[ProvinceCode] = Field(
-        default=[], description="GSO code; also finds what was recorded under a code merged into it."
+        default=[],
+        description="GSO code; also finds what was recorded under a code merged into it.",
     )
     language: list[LanguageCode] = []
     fields: list[FieldCode] = []

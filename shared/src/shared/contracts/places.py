@@ -82,7 +82,6 @@ CURRENT_NAMES: dict[str, str] = {
 }
 
 
-
 def same_province(one: str | None, other: str | None) -> bool:
     """True when both codes stand for the same province of today."""
     if one not in PROVINCES or other not in PROVINCES:

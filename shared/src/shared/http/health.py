@@ -12,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 CHECK_SECONDS = 1.0
 CACHE_SECONDS = 2.0
+FAILURE_CACHE_SECONDS = 0.2
+"""A recovery is seen at once; a dead dependency is still not asked by every probe."""
 _ORDER = {"pass": 0, "warn": 1, "fail": 2}
 
 
@@ -48,7 +50,9 @@ class Health:
     async def check(self) -> dict[str, Check]:
         """Return every component's state, at most `CACHE_SECONDS` old."""
         async with self._lock:
-            if time.monotonic() - self._at > CACHE_SECONDS or not self._found:
+            failing = any(state.status == "fail" for state in self._found.values())
+            kept = FAILURE_CACHE_SECONDS if failing else CACHE_SECONDS
+            if time.monotonic() - self._at > kept or not self._found:
                 found = await asyncio.gather(*(self._run(run) for run in self._checks.values()))
                 self._found = dict(zip(self._checks, found, strict=True))
                 self._at = time.monotonic()

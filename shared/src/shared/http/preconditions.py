@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from shared.kernel.errors import BadRequestError, PreconditionError, PreconditionRequiredError
+from shared.kernel.errors import BadRequestError, PreconditionRequiredError
 
 _VERSION = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 
@@ -42,17 +42,6 @@ def required_version(
             'Hãy gửi If-Match với phiên bản đã đọc, ví dụ "3".',
         )
     return version
-
-
-def check_version(expected: int | None, current: int) -> None:
-    """Refuse with 412 when `expected` is not the current version."""
-    if expected is not None and expected != current:
-        raise PreconditionError(
-            "stale_version",
-            f"Version {expected} is stale; the current version is {current}. Read it again.",
-            f"Phiên bản {expected} đã cũ; phiên bản hiện tại là {current}. Hãy đọc lại.",
-            extra={"current_version": current},
-        )
 
 
 def not_modified(if_none_match: str | None, version: int) -> bool:

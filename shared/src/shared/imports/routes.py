@@ -60,9 +60,7 @@ async def post_import(
         )
     content = await file.read()
     if len(content) > MAX_FILE_BYTES:
-        raise TooLargeError(
-            "too_large", "The file is larger than 10 MiB.", "Tệp lớn hơn 10 MiB."
-        )
+        raise TooLargeError("too_large", "The file is larger than 10 MiB.", "Tệp lớn hơn 10 MiB.")
     name = file.filename or ""
     key = None
     if idempotency_key is not None:
@@ -91,9 +89,7 @@ async def get_import_errors(
 ) -> RowErrorPage:
     """Return what was refused, with line number, place, code and message, in the file's order."""
     paging = Paging(request, caller, query)
-    items, position = await imports.errors(
-        caller, import_id, limit=query.limit, after=paging.after
-    )
+    items, position = await imports.errors(caller, import_id, limit=query.limit, after=paging.after)
     return RowErrorPage(items=items, next_cursor=paging.next_cursor(position))
 
 

@@ -82,7 +82,7 @@ class ImportRunner:
             await self._count_failure(file, error)
             return True
 
-    async def _oldest(self) -> Row[Any] | None:
+    async def _oldest(self) -> Row[Any, Any, Any] | None:
         columns = self._job.c
         query = (
             select(columns.id, columns.done, columns.total)
@@ -106,7 +106,7 @@ class ImportRunner:
         )
 
     async def _do_chunk(
-        self, file: _File, job: Row[Any], chunk: Sequence[Record], parsed: Sequence[Parsed]
+        self, file: _File, job: Row[Any, Any, Any], chunk: Sequence[Record], parsed: Sequence[Parsed]
     ) -> bool:
         columns = self._job.c
         async with self._transactions.begin() as work:
@@ -175,9 +175,7 @@ class ImportRunner:
             )
 
 
-def _parse_all(
-    chunk: Sequence[Record], importer: Importer[Any], english: bool
-) -> list[Parsed]:
+def _parse_all(chunk: Sequence[Record], importer: Importer[Any], english: bool) -> list[Parsed]:
     return [parse(record, importer.model, english=english) for record in chunk]
 
 

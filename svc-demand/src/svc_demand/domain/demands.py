@@ -35,7 +35,9 @@ def profile_of(demand: DemandProfile) -> DemandProfile:
     return DemandProfile.model_construct(**{name: values[name] for name in _PROFILE_FIELDS})
 
 
-def create(profile: DemandProfile, *, new_id: UUID, caller: Caller, now: datetime) -> Change[Demand]:
+def create(
+    profile: DemandProfile, *, new_id: UUID, caller: Caller, now: datetime
+) -> Change[Demand]:
     """Begin a draft; it belongs to the caller's tenant."""
     require_own_province(caller, profile)
     return _change(None, profile, DemandStatus.DRAFT, [_birth(caller)], new_id, caller, now)
@@ -84,9 +86,7 @@ def move(
 
 def expire(stored: Stored[Demand], *, now: datetime) -> Change[Demand]:
     """End what has passed its date."""
-    return move(
-        stored, DemandStatus.EXPIRED, reason=None, checklist=None, caller=SYSTEM, now=now
-    )
+    return move(stored, DemandStatus.EXPIRED, reason=None, checklist=None, caller=SYSTEM, now=now)
 
 
 def upsert(
@@ -173,9 +173,7 @@ def _walk(
     if way is None:
         raise move_refused(here, wanted, [s for s in DemandStatus if LIFECYCLE.path(here, s)])
     answers = dict.fromkeys(CHECKLIST, True)
-    wish = Wish(
-        profile=profile, today=vietnam_date(now), reason=recorded_as, checklist=answers
-    )
+    wish = Wish(profile=profile, today=vietnam_date(now), reason=recorded_as, checklist=answers)
     steps = []
     for leg in way:
         for guard in leg.guards:

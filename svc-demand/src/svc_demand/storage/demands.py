@@ -162,7 +162,7 @@ def _conditions(filters: DemandFilter) -> Iterable[ColumnElement[bool]]:
     for name in ("fields", "industries"):
         if wanted := getattr(filters, name):
             # Spelt as the index is: a subscript or a bound key would pass the index by.
-            codes = literal_column(f"demand.profile -> '{name}'", JSONB)
+            codes = literal_column(f"(demand.profile -> '{name}')", JSONB)
             yield or_(*(codes.contains([code]) for code in wanted))
     for name in ("owner", "visibility", "open_for_interest", "source_system"):
         if (value := getattr(filters, name)) is not None:

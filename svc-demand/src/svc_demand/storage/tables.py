@@ -4,7 +4,7 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Integer, MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.db import history_table, idempotency_table
-from shared.imports import ImportTables
+from shared.imports.tables import ImportTables
 from shared.outbox import MessagingTables
 
 metadata = MetaData()

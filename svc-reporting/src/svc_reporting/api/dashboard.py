@@ -8,11 +8,11 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import Contract
+from shared.contracts.places import codes_of
 from shared.contracts.values import CountryCode, FieldCode, ProvinceCode
 from shared.http.auth import AnyCaller
 from shared.outbox import Transactions
 from svc_reporting.domain.dashboard import Dashboard
-from svc_reporting.domain.provinces import provinces_within
 from svc_reporting.domain.selection import Selection
 from svc_reporting.usecases.dashboard import show_dashboard
 
@@ -26,8 +26,8 @@ class DashboardQuery(Contract):
 
     province: ProvinceCode | None = Field(
         None,
-        description="Demands of this province, with the former provinces merged into it; a code"
-        " retired on 2025-07-01 means that former province alone. Leaves supplies alone.",
+        description="Demands of this province of today, under any of the codes of its parts; a code"
+        " retired on 2025-07-01 means the same province. Leaves supplies alone.",
     )
     field: FieldCode | None = Field(
         None, description="FORD code of demands and supplies; `2` includes `2.11`."
@@ -60,7 +60,7 @@ class DashboardQuery(Contract):
         if self.year is not None:
             first, last = date(self.year, 1, 1), date(self.year, 12, 1)
         return Selection(
-            provinces=provinces_within(self.province) if self.province else None,
+            provinces=frozenset(codes_of(self.province)) if self.province else None,
             field=self.field,
             country=self.country,
             first_month=first,
@@ -77,7 +77,7 @@ def _transactions(request: Request) -> Transactions:
     return found
 
 
-@router.get("/v1/reporting/dashboard")
+@router.get("/v1/reporting/dashboard", summary="Bảng điều khiển · Dashboard")
 async def get_dashboard(
     query: Annotated[DashboardQuery, Query()],
     caller: AnyCaller,

@@ -95,15 +95,15 @@ class ProvinceDiagnoses(ProvinceEntry):
 class Funnel(Contract):
     """From what was received to what is fulfilled, for the demands of the selection."""
 
-    received: int | None = Field(
+    demands_received: int | None = Field(
         description="Demands ever submitted. Null for who may not count unpublished demands in"
         " the whole selection."
     )
-    published: int = Field(description="Demands ever published.")
-    with_matches: int = Field(description="Of these: whose list has ever held a match.")
-    matched: int = Field(description="Of these: whose newest diagnosis is MATCHED.")
-    fulfilled: int = Field(description="Of these: FULFILLED now.")
-    supplies: int = Field(description="Supplies ever published.")
+    demands_published: int = Field(description="Demands ever published.")
+    demands_with_matches: int = Field(description="Of these: whose list has ever held a match.")
+    demands_matched: int = Field(description="Of these: whose newest diagnosis is MATCHED.")
+    demands_fulfilled: int = Field(description="Of these: FULFILLED now.")
+    supplies_published: int = Field(description="Supplies ever published.")
     matches: int = Field(description="Places in the newest lists of the published demands.")
 
 
@@ -182,7 +182,7 @@ class Dashboard(Contract):
     """Counts only, never titles or owners.
 
     Only counts of published things are public. Counts of demands that are not published yet
-    (`pipeline`, `funnel.received`) are given to operator, reporter and ops, and to a DOST for its
+    (`pipeline`, `funnel.demands_received`) are given to operator, reporter and ops, and to a DOST for its
     own province. Every number is counted from the newest state of each thing at one moment, so
     the breakdowns add up to the totals.
     """

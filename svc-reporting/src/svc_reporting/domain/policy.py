@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared.contracts.base import Visibility
 from shared.contracts.identity import Caller, Role, Scope
-from svc_reporting.domain.provinces import current_province, provinces_within
+from shared.contracts.places import codes_of
 
 _EVERYWHERE = frozenset({Role.OPERATOR, Role.REPORTER, Role.OPS})
 
@@ -48,7 +48,7 @@ def sight_of(caller: Caller) -> Sight:
         return Sight(visibilities=frozenset(Visibility), everywhere=True)
     own: frozenset[str] = frozenset()
     if caller.role is Role.DOST and caller.province is not None:
-        own = provinces_within(current_province(caller.province))
+        own = frozenset(codes_of(caller.province))
     return Sight(visibilities=frozenset({Visibility.PUBLIC, Visibility.PARTNERS}), provinces=own)
 
 

@@ -8,15 +8,6 @@ today.
 from shared.contracts.places import CURRENT_NAMES, PROVINCES
 
 
-def provinces_within(code: str) -> frozenset[str]:
-    """Return the codes that a choice of `code` means: a province of today with all its parts.
-
-    A retired code means that former province alone.
-    """
-    parts = frozenset(old for old, (_, current) in PROVINCES.items() if current == code)
-    return parts or frozenset({code})
-
-
 def current_province(code: str) -> str:
     """Return the code of the province of today that `code` belongs to."""
     return PROVINCES[code][1]

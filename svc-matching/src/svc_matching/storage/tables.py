@@ -1,0 +1,114 @@
+"""The tables of the schema `matching`; the role's search_path names the schema."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from shared.outbox import MessagingTables
+
+metadata = MetaData()
+
+messaging = MessagingTables.on(metadata)
+
+# Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
+# that a start needs no analysis.
+item = Table(
+    "item",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("db_epoch", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("visibility", Text, nullable=False),
+    Column("province", Text),
+    Column("profile", JSONB, nullable=False),
+    Column("analyser", Text, nullable=False),
+    Column("analysis", LargeBinary, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+# One row for each pair that was ever listed. Scores are millionths; a rank is the place by
+# (score, supply_id) among the listed, so that a new entry moves no row but its own.
+match = Table(
+    "match",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("demand_id", Uuid, nullable=False),
+    Column("supply_id", Uuid, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("score", Integer, nullable=False),
+    Column("relevance", Integer, nullable=False),
+    Column("confidence", Integer, nullable=False),
+    Column("reasons", SmallInteger, nullable=False),
+    Column("demand_version", Integer, nullable=False),
+    Column("supply_version", Integer, nullable=False),
+    Column("index_epoch", Integer, nullable=False),
+    Column("weights_version", Text, nullable=False),
+    Column("vocabulary_version", Text, nullable=False),
+    Column("features", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+match_run = Table(
+    "match_run",
+    metadata,
+    Column("demand_id", Uuid, primary_key=True),
+    Column("demand_version", Integer, primary_key=True),
+    Column("index_epoch", Integer, primary_key=True),
+    Column("listed", SmallInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+near_miss = Table(
+    "near_miss",
+    metadata,
+    Column("demand_id", Uuid, primary_key=True),
+    Column("supply_id", Uuid, primary_key=True),
+    Column("relevance", Integer, nullable=False),
+    Column("reasons", SmallInteger, nullable=False),
+    Column("figures", JSONB, nullable=False),
+)
+
+# Where each demand's list stands. `bar` is the relevance from which a supply can change it;
+# `witness_id` is a supply that makes the demand MATCHED.
+demand_state = Table(
+    "demand_state",
+    metadata,
+    Column("demand_id", Uuid, primary_key=True),
+    Column("demand_version", Integer, nullable=False),
+    Column("index_epoch", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("bar", Integer, nullable=False),
+    Column("witness_id", Uuid),
+    Column("witness_relevance", Integer, nullable=False),
+    Column("list_version", Integer, nullable=False),
+    Column("diagnosis", Text),
+    Column("diagnosis_version", Integer, nullable=False),
+    Column("reasons", ARRAY(Text), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("supplies", Integer, nullable=False),
+    Column("weights_version", Text, nullable=False),
+    Column("statistics", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)

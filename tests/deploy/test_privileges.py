@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ketnoi import postgres
 from ketnoi.local import embedded_servers
 from ketnoi.ports import free_port
-from ketnoi.postgres import EmbeddedPostgres
-from ketnoi.privileges import account_for, reachable, reachable_copy
-from ketnoi.processes import send
+from ketnoi.servers import postgres
+from ketnoi.servers.postgres import EmbeddedPostgres
+from ketnoi.servers.privileges import account_for, reachable, reachable_copy
+from ketnoi.supervision.processes import send
 
 pytestmark = [
     pytest.mark.timeout(120),

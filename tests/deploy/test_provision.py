@@ -10,9 +10,9 @@ import asyncpg
 import nats
 import pytest
 
-from ketnoi.roles import provision_roles, scram_verifier
+from ketnoi.provisioning.roles import provision_roles, scram_verifier
+from ketnoi.provisioning.streams import provision_streams
 from ketnoi.services import SERVICES
-from ketnoi.streams import provision_streams
 from shared.contracts.messaging import CONSUMERS, STREAMS
 
 

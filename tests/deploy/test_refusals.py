@@ -14,9 +14,9 @@ from ketnoi.credentials import load_credentials
 from ketnoi.errors import LauncherError
 from ketnoi.home import Home
 from ketnoi.local import embedded_servers
-from ketnoi.nats import EmbeddedNats
-from ketnoi.postgres import EmbeddedPostgres, clear_stale_pid_file
-from ketnoi.processes import MINIMAL_ENVIRONMENT, command, finished
+from ketnoi.servers.nats import EmbeddedNats
+from ketnoi.servers.postgres import EmbeddedPostgres, clear_stale_pid_file
+from ketnoi.supervision.processes import MINIMAL_ENVIRONMENT, command, finished
 
 pytestmark = pytest.mark.timeout(120)
 IS_ROOT = os.geteuid() == 0

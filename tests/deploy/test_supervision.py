@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from ketnoi.errors import LauncherError
-from ketnoi.forkhost import ForkHost
-from ketnoi.output import Output
-from ketnoi.processes import MINIMAL_ENVIRONMENT, command, spawn
-from ketnoi.supervisor import Program, Supervisor
+from ketnoi.supervision.forkhost import ForkHost
+from ketnoi.supervision.output import Output
+from ketnoi.supervision.processes import MINIMAL_ENVIRONMENT, command, spawn
+from ketnoi.supervision.supervisor import Program, Supervisor
 
 
 class Screen(io.StringIO):

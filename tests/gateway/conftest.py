@@ -22,7 +22,7 @@ from gateway.domain.paths import Part
 from gateway.main import create_app
 from gateway.settings import Settings
 from ketnoi.local import LocalServers, embedded_servers
-from ketnoi.provision import migrate
+from ketnoi.provisioning.provision import migrate
 from ketnoi.services import GATEWAY
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -116,6 +116,10 @@ class House:
     matching: Foreign
     reporting: Foreign
     app: FastAPI
+
+    @property
+    def services(self) -> tuple[Foreign, ...]:
+        return self.demand, self.supply, self.matching, self.reporting
 
     @property
     def url(self) -> str:

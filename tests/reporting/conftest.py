@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, select, text
 
 from ketnoi.local import LocalServers, embedded_servers
-from ketnoi.provision import migrate
+from ketnoi.provisioning.provision import migrate
 from ketnoi.services import REPORTING
 from shared.contracts.events import Event
 from shared.contracts.messaging import consumers_of

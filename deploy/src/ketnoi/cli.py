@@ -52,7 +52,7 @@ def run() -> None:
 @app.command()
 def provision() -> None:
     """Set up the servers of DATABASE_URL and NATS_URL: roles, schemas, tables, streams."""
-    from ketnoi.provision_command import provision_existing
+    from ketnoi.provisioning.provision_command import provision_existing
 
     explained(provision_existing)
 

@@ -11,19 +11,19 @@ from ketnoi.clients import load_clients
 from ketnoi.credentials import ADMIN, load_credentials, load_keys
 from ketnoi.environment import Environment
 from ketnoi.errors import LauncherError, UsageError
-from ketnoi.forkhost import ForkHost
 from ketnoi.home import Home, write_json, write_private
-from ketnoi.nats import EmbeddedNats
-from ketnoi.nats_users import users_block
-from ketnoi.output import Output
-from ketnoi.plan import Plan
 from ketnoi.ports import free_port, reachable_host, require_free
-from ketnoi.postgres import EmbeddedPostgres
-from ketnoi.preload import COMMON
-from ketnoi.processes import Running, answers, how_it_ended
+from ketnoi.provisioning.plan import Plan
+from ketnoi.servers.nats import EmbeddedNats
+from ketnoi.servers.nats_users import users_block
+from ketnoi.servers.postgres import EmbeddedPostgres
 from ketnoi.service_environment import ServiceEnvironments
 from ketnoi.services import GATEWAY, SERVICES, Service
-from ketnoi.supervisor import Ladder, Program, Supervisor
+from ketnoi.supervision.forkhost import ForkHost
+from ketnoi.supervision.output import Output
+from ketnoi.supervision.preload import COMMON
+from ketnoi.supervision.processes import Running, answers, how_it_ended
+from ketnoi.supervision.supervisor import Ladder, Program, Supervisor
 
 # Fast shutdown, then immediate (which recovers at the next start), then none at all.
 POSTGRES_LADDER: Ladder = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
@@ -186,7 +186,11 @@ class _Suite:
         write, ended = await self._output.pipe(name)
         try:
             job = await self._forkhost.fork(
-                name, "ketnoi.provision:job", [plan.as_json()], self._environment.inherited, write
+                name,
+                "ketnoi.provisioning.provision:job",
+                [plan.as_json()],
+                self._environment.inherited,
+                write,
             )
         finally:
             os.close(write)

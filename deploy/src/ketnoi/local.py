@@ -13,14 +13,14 @@ from pathlib import Path
 from ketnoi.addresses import nats_user_url, service_url
 from ketnoi.credentials import ADMIN
 from ketnoi.errors import LauncherError
-from ketnoi.nats import EmbeddedNats
 from ketnoi.ports import free_port
-from ketnoi.postgres import EmbeddedPostgres
-from ketnoi.processes import Running, send
-from ketnoi.provision import explained, migrate
-from ketnoi.roles import provision_roles
+from ketnoi.provisioning.provision import explained, migrate
+from ketnoi.provisioning.roles import provision_roles
+from ketnoi.provisioning.streams import provision_streams
+from ketnoi.servers.nats import EmbeddedNats
+from ketnoi.servers.postgres import EmbeddedPostgres
 from ketnoi.services import SERVICES, Service
-from ketnoi.streams import provision_streams
+from ketnoi.supervision.processes import Running, send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from ketnoi.credentials import ADMIN, load_credentials
 from ketnoi.environment import Environment
 from ketnoi.errors import LauncherError, UsageError
 from ketnoi.home import Home, read_json
-from ketnoi.postgres import SUPERUSER
-from ketnoi.provision import explained
+from ketnoi.provisioning.provision import explained
+from ketnoi.servers.postgres import SUPERUSER
 from ketnoi.services import SERVICES, Service
 
 BATCH_ROWS = 20_000

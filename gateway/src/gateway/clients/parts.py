@@ -21,22 +21,20 @@ class Parts:
     headers: Mapping[str, str]
     seconds: float
 
-    async def ask(
-        self,
-        part: Part,
-        path: str,
-        *,
-        query: str = "",
-        method: str = "GET",
-        content: bytes | None = None,
-    ) -> Answer:
+    async def ask(self, part: Part, path: str, *, query: str = "") -> Answer:
         """Return the answer, refusals included; UnavailableError when the part cannot answer."""
-        answer = await self.upstreams[part].ask(
-            method, path, self.headers, self.seconds, query=query, content=content
-        )
+        upstream = self.upstreams[part]
+        answer = await upstream.ask(path, self.headers, self.seconds, query=query)
         if answer.status >= SERVER_ERROR:
             raise unavailable(part)
         return answer
+
+    async def hand_over(self, part: Part, path: str, body: bytes) -> Answer:
+        """Post a body as it came; the part's answer is the answer."""
+        upstream = self.upstreams[part]
+        reply = await upstream.send("POST", path.encode(), self.headers, body, self.seconds)
+        headers = {name.decode(): value.decode("latin-1") for name, value in reply.headers}
+        return Answer(reply.status, reply.content, headers)
 
 
 def json_answer(body: Mapping[str, Any], status: int = 200) -> Answer:

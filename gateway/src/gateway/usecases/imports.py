@@ -30,7 +30,7 @@ async def start_import(parts: Parts, kind: str | None, content: bytes) -> Answer
             errors=(FieldError("/kind", "enum" if kind else "missing", message),),
             extra={"kinds": list(OWNERS)},
         )
-    return await parts.ask(part, "/v1/imports", method="POST", content=content)
+    return await parts.hand_over(part, "/v1/imports", content)
 
 
 async def find_import(parts: Parts, import_id: UUID, tail: str = "", query: str = "") -> Answer:

@@ -55,6 +55,8 @@ class Worker:
         finally:
             stop.set()
             self.relay.wake()
+            if not self.bus.connected:
+                await self.bus.close()  # else who waits for the first connection waits on
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()

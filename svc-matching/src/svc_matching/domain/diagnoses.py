@@ -88,13 +88,17 @@ def remedies(code: DiagnosisCode, near_misses: Sequence[NearMiss]) -> list[Diagn
     if code is DiagnosisCode.MATCHED:
         return []
     if code is DiagnosisCode.NO_SUPPLY:
-        return [DiagnosisRemedy(kind="SEARCH_ORDER", for_=code)]
+        return [_remedy("SEARCH_ORDER", code)]
     reasons = leading_reasons(code, [codes_of(miss) for miss in near_misses])
     return [
-        DiagnosisRemedy(kind=kind, detail=_detail(kind, reason, near_misses), for_=reason)
+        _remedy(kind, reason, _detail(kind, reason, near_misses))
         for reason in reasons
         for kind in _REMEDIES[reason]
     ]
+
+
+def _remedy(kind: str, answers: str, detail: str | None = None) -> DiagnosisRemedy:
+    return DiagnosisRemedy.model_validate({"kind": kind, "detail": detail, "for": answers})
 
 
 def codes_of(miss: NearMiss) -> list[ReasonCode]:

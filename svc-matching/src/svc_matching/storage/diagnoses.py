@@ -56,9 +56,7 @@ async def write_near_misses(connection: AsyncConnection, rows: Sequence[dict[str
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=[near_miss.c.demand_id, near_miss.c.supply_id],
-            set_={
-                name: statement.excluded[name] for name in ("relevance", "reasons", "figures")
-            },
+            set_={name: statement.excluded[name] for name in ("relevance", "reasons", "figures")},
         ),
         list(rows),
     )

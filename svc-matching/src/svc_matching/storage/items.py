@@ -15,10 +15,17 @@ from svc_matching.storage.tables import demand_state, item
 
 _CHUNK = 1000
 # Long texts that only the analysis needed; the index starts without them.
-_PROSE = (
-    "summary description translations benefits demonstration references keywords "
-    "current_technology expected_outcome"
-).split()
+_PROSE = [
+    "summary",
+    "description",
+    "translations",
+    "benefits",
+    "demonstration",
+    "references",
+    "keywords",
+    "current_technology",
+    "expected_outcome",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +162,23 @@ def _item_row(row: Row[Any]) -> ItemRow:
 async def count_open(connection: AsyncConnection) -> tuple[int, int]:
     """Return how many demands are open and how many supplies are ranked."""
     found = await connection.execute(
-        select(item.c.kind, func.count())
+        select(item.c.kind, func.count().label("counted"))
         .where(
             ((item.c.kind == ItemKind.DEMAND) & (item.c.status == OPEN))
             | ((item.c.kind == ItemKind.SUPPLY) & (item.c.status == LIVE))
         )
         .group_by(item.c.kind)
     )
-    counts = {kind: count for kind, count in found.all()}
+    counts = {row.kind: row.counted for row in found}
     return counts.get(ItemKind.DEMAND, 0), counts.get(ItemKind.SUPPLY, 0)
+
+
+async def read_first_fields(
+    connection: AsyncConnection, demand_ids: Iterable[UUID]
+) -> dict[UUID, str | None]:
+    """Return the first field code of some demands."""
+    first = item.c.profile["fields"][0].astext.label("field")
+    found = await connection.execute(
+        select(item.c.id, first).where(item.c.id.in_(list(demand_ids)))
+    )
+    return {row.id: row.field for row in found}

@@ -120,7 +120,7 @@ async def delist(
 
 
 async def write_runs(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Note that demand versions were ranked; each once for every epoch, however often it is done."""
+    """Note that demand versions were ranked: once in every epoch, however often it is done."""
     if rows:
         await connection.execute(insert(match_run).on_conflict_do_nothing(), list(rows))
 
@@ -140,7 +140,7 @@ def _rank() -> Any:
     return case((match.c.listed, place), else_=0).label("rank")
 
 
-def _rows() -> Select[Any]:
+def _rows() -> Select[tuple[Any, ...]]:
     return select(match, _rank())
 
 
@@ -161,7 +161,8 @@ async def read_page(
             )
         )
     ordered = statement.order_by(match.c.score.desc(), match.c.supply_id).limit(limit)
-    return (await connection.execute(ordered)).all()
+    found: Sequence[Row[Any]] = (await connection.execute(ordered)).all()
+    return found
 
 
 async def read_page_of_supply(
@@ -194,8 +195,11 @@ async def read_page_of_supply(
             )
         )
     ordered = statement.order_by(match.c.score.desc(), match.c.demand_id).limit(limit)
-    return (await connection.execute(ordered)).all()
+    found: Sequence[Row[Any]] = (await connection.execute(ordered)).all()
+    return found
 
 
 async def read_match(connection: AsyncConnection, match_id: UUID) -> Row[Any] | None:
-    return (await connection.execute(_rows().where(match.c.id == match_id))).one_or_none()
+    found = await connection.execute(_rows().where(match.c.id == match_id))
+    row: Row[Any] | None = found.one_or_none()
+    return row

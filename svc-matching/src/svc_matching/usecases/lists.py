@@ -1,70 +1,21 @@
-"""Write lists, near misses and diagnoses, and tell the others when they have changed."""
+"""Keep lists, near misses and diagnoses up to date."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
-from shared.contracts.matches import (
-    DiagnosisCode,
-    DiagnosisState,
-    ListEntry,
-    MatchList,
-    MatchState,
-    ReasonCode,
-)
-from shared.kernel.ids import new_id
+from shared.contracts.matches import MatchList
 from shared.outbox import UnitOfWork
-from svc_matching.domain.diagnoses import decide, leading_reasons
-from svc_matching.engine.engine import VOCABULARY_VERSION, Engine
-from svc_matching.engine.features import Features, confidence_of, pack_features
-from svc_matching.engine.gates import reasons_of
-from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.engine import Engine
+from svc_matching.engine.features import confidence_of, pack_features
+from svc_matching.engine.pairs import Ranking
 from svc_matching.storage import diagnoses, items, matches
-from svc_matching.storage.matches import Place
+from svc_matching.usecases.list_writing import (
+    LIST_UPDATED,
+    Revision,
+    Standing,
+    write_revisions,
+)
 from svc_matching.usecases.matcher import Matcher
-
-LIST_UPDATED = "matching.list.updated.v1"
-DIAGNOSIS_CHANGED = "matching.diagnosis.changed.v1"
-
-PairKey = tuple[UUID, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a demand's list stands in the tables."""
-
-    state: Row[Any] | None
-    places: list[Place]
-    misses: list[Row[Any]]
-
-    def ranking(self) -> Ranking:
-        """Return the list as the engine knows rankings; features stay in the tables."""
-        witness = None
-        if self.state is not None and self.state.witness_id is not None:
-            witness = _stored(self.state.witness_id, 0, self.state.witness_relevance, 0)
-        return Ranking(
-            tuple(_stored(p.supply_id, p.score, p.relevance, p.reasons) for p in self.places),
-            tuple(_stored(m.supply_id, 0, m.relevance, m.reasons) for m in self.misses),
-            witness,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """A demand's new ranking, with what is to be written of the pairs that are new in it."""
-
-    demand_id: UUID
-    ranking: Ranking
-    bar: int
-    features: dict[UUID, tuple[Features, int]]
-    figures: dict[UUID, list[dict[str, Any]]]
-
-
-def _stored(supply_id: UUID, score: int, relevance: int, reasons: int) -> Pair:
-    return Pair(supply_id, score, relevance, reasons, 0.0, (), ())
 
 
 async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UUID]) -> None:
@@ -74,7 +25,7 @@ async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UU
     matcher.doubt(demand_ids)
     revisions = await matcher.run(_rank_all, matcher.engine, demand_ids)
     standings = await _read_standings(work, demand_ids)
-    await _write(work, matcher.engine, revisions, standings)
+    await write_revisions(work, matcher.engine, revisions, standings)
 
 
 async def revise_lists(
@@ -97,7 +48,7 @@ async def revise_lists(
     matcher.doubt(standings)
     rankings = {demand_id: standing.ranking() for demand_id, standing in standings.items()}
     revisions = await matcher.run(_revise_all, matcher.engine, rankings, changed)
-    await _write(work, matcher.engine, revisions, standings)
+    await write_revisions(work, matcher.engine, revisions, standings)
 
 
 def _rank_all(engine: Engine, demand_ids: Iterable[UUID]) -> list[Revision]:
@@ -148,3 +99,50 @@ async def _read_standings(work: UnitOfWork, demand_ids: Collection[UUID]) -> dic
         )
         for demand_id in demand_ids
     }
+
+
+async def close_lists(work: UnitOfWork, demand_ids: Sequence[UUID]) -> None:
+    """Empty the lists of demands that are open no longer: their proposals become STALE."""
+    if not demand_ids:
+        return
+    standings = await _read_standings(work, demand_ids)
+    versions = await items.read_ages(work.connection, demand_ids)
+    open_ones = {
+        demand_id: standing
+        for demand_id, standing in standings.items()
+        if standing.state is not None and standing.state.is_open
+    }
+    left = [(d, place.supply_id) for d, s in open_ones.items() for place in s.places]
+    await matches.delist(work.connection, left, work.now)
+    forgotten = [(d, miss.supply_id) for d, s in open_ones.items() for miss in s.misses]
+    await diagnoses.forget_near_misses(work.connection, forgotten)
+    states = [
+        {
+            **standing.state._asdict(),
+            "demand_version": versions[demand_id].version,
+            "is_open": False,
+            "bar": 0,
+            "witness_id": None,
+            "witness_relevance": 0,
+            "list_version": standing.state.list_version + 1,
+            "diagnosis": None,
+            "reasons": [],
+            "updated_at": work.now,
+        }
+        for demand_id, standing in open_ones.items()
+        if standing.state is not None
+    ]
+    if not states:
+        return
+    await diagnoses.write_states(work.connection, states)
+    for state in states:
+        body = MatchList(
+            id=state["demand_id"],
+            version=state["list_version"],
+            demand_version=state["demand_version"],
+            status="CLOSED",
+            index_epoch=state["index_epoch"],
+            items=[],
+            updated_at=work.now,
+        )
+        work.publish(LIST_UPDATED, body.id, body.version, body)

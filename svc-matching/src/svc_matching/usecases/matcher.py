@@ -26,7 +26,7 @@ from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.statistics import Statistics
+from svc_matching.engine.statistics import Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.storage import epochs, items
 
@@ -77,28 +77,24 @@ class Matcher:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
             self.engine = Engine(self.engine.weights)
-            await self._read_epoch(connection)
             await self._load(connection)
+            await self._adopt_newest(connection)
             self.settle()
             self.loaded = True
         elif self._doubted or self._epoch_doubted:
             log.warning("index_in_doubt", items=len(self._doubted), epoch=self._epoch_doubted)
             if self._epoch_doubted:
-                await self._read_epoch(connection)
-                await self.run(self.engine.adopt, self.engine.statistics)
+                await self._adopt_newest(connection)
                 self.has_pending = True
             await self._read_again(connection)
             self.settle()
 
-    async def _read_epoch(self, connection: AsyncConnection) -> None:
+    async def _adopt_newest(self, connection: AsyncConnection) -> None:
         self.engine.year = vietnam_date(self._clock()).year
         newest = await epochs.read_newest(connection)
-        if newest is None:
-            return
-        self.engine.statistics = await self.run(
-            Statistics.load, newest.number, newest.statistics, self.engine.lexicon
-        )
-        self.weights_changed = newest.weights_version != self.engine.weights.version
+        await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
+        if newest is not None:
+            self.weights_changed = newest.weights_version != self.engine.weights.version
 
     async def _load(self, connection: AsyncConnection) -> None:
         for kind, statuses in (
@@ -108,12 +104,10 @@ class Matcher:
             async for rows in items.stream_rows(connection, kind, statuses):
                 await self._refresh_analyses(connection, rows)
                 await self.run(_load_rows, self.engine, rows)
-        await self.run(self.engine.adopt, self.engine.statistics)
         log.info(
             "index_loaded",
             supplies=len(self.engine.supplies.slots),
             demands=len(self.engine.demands.slots),
-            epoch=self.engine.statistics.epoch,
         )
 
     async def _refresh_analyses(
@@ -188,6 +182,14 @@ def put_supply(
         engine.put_supply(supply_id, facts, views)
     else:
         engine.drop_supply(supply_id)
+
+
+def _adopt(engine: Engine, newest: tuple[int, bytes] | None) -> None:
+    """Weigh by the newest frozen statistics, or by none before the first epoch."""
+    if newest is None:
+        engine.adopt(freeze(0, (), engine.lexicon))
+    else:
+        engine.adopt(Statistics.load(*newest, engine.lexicon))
 
 
 def _load_rows(engine: Engine, rows: list[items.ItemRow]) -> None:

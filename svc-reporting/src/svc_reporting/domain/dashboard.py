@@ -182,9 +182,9 @@ class Dashboard(Contract):
     """Counts only, never titles or owners.
 
     Only counts of published things are public. Counts of demands that are not published yet
-    (`pipeline`, `funnel.demands_received`) are given to operator, reporter and ops, and to a DOST for its
-    own province. Every number is counted from the newest state of each thing at one moment, so
-    the breakdowns add up to the totals.
+    (`pipeline`, `funnel.demands_received`) are given to operator, reporter and ops, and to a DOST
+    for its own province. Every number is counted from the newest state of each thing at one
+    moment, so the breakdowns add up to the totals.
     """
 
     as_of: AsOf

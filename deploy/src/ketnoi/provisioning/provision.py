@@ -15,10 +15,10 @@ import asyncpg
 from ketnoi.addresses import async_url, nats_user_url, service_url
 from ketnoi.clients import seed
 from ketnoi.errors import LauncherError, UsageError, first_refusal
-from ketnoi.plan import UNFORESEEN, Plan
-from ketnoi.roles import provision_roles
+from ketnoi.provisioning.plan import UNFORESEEN, Plan
+from ketnoi.provisioning.roles import provision_roles
+from ketnoi.provisioning.streams import provision_streams, require_user
 from ketnoi.services import GATEWAY, Service
-from ketnoi.streams import provision_streams, require_user
 
 
 async def provision(plan: Plan) -> None:

@@ -18,8 +18,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ketnoi.child import die_with_parent
-from ketnoi.processes import Running, spawn
+from ketnoi.supervision.child import die_with_parent
+from ketnoi.supervision.processes import Running, spawn
 
 _PR_SET_NAME = 15
 
@@ -40,7 +40,7 @@ class ForkHost:
     async def launch(self, output: int) -> Running:
         ours, theirs = socket.socketpair()
         with theirs:
-            program = [sys.executable, "-P", "-m", "ketnoi.forkhost"]
+            program = [sys.executable, "-P", "-m", "ketnoi.supervision.forkhost"]
             host = await spawn(
                 [*program, str(theirs.fileno()), str(os.getpid()), *self._preload],
                 output=output,
@@ -208,7 +208,7 @@ def _name(name: str) -> None:
 
 def main() -> None:
     """Preload, freeze what is there out of the collector's sight, and fork on request."""
-    from ketnoi.preload import preload
+    from ketnoi.supervision.preload import preload
 
     descriptor, launcher = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(launcher, signal.SIGKILL)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from ketnoi.child import CANNOT_EXECUTE
 from ketnoi.errors import LauncherError
 from ketnoi.home import explained
-from ketnoi.privileges import Account, account_for, give, reachable_copy
-from ketnoi.processes import MINIMAL_ENVIRONMENT, Running, command, finished, spawn
+from ketnoi.servers.privileges import Account, account_for, give, reachable_copy
+from ketnoi.supervision.child import CANNOT_EXECUTE
+from ketnoi.supervision.processes import MINIMAL_ENVIRONMENT, Running, command, finished, spawn
 
 MAJOR = "18"
 SUPERUSER = "postgres"

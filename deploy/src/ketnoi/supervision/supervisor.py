@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ketnoi.errors import LauncherError, first_refusal
-from ketnoi.output import Output
-from ketnoi.processes import Running, how_it_ended, send
+from ketnoi.supervision.output import Output
+from ketnoi.supervision.processes import Running, how_it_ended, send
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0

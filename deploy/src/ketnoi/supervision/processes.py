@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ketnoi import child
-from ketnoi.privileges import Account
+from ketnoi.servers.privileges import Account
+from ketnoi.supervision import child
 
 MINIMAL_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
@@ -35,7 +35,7 @@ def command(
     account: Account | None = None,
     cwd: Path | None = None,
 ) -> list[str]:
-    """Wrap a command so that it drops rights and dies with us, see `ketnoi.child`."""
+    """Wrap a command so that it drops rights and dies with us, see `ketnoi.supervision.child`."""
     how = {
         "parent": os.getpid(),
         "signal": int(death_signal),

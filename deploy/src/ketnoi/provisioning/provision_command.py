@@ -7,9 +7,9 @@ from ketnoi.credentials import load_credentials
 from ketnoi.environment import Environment
 from ketnoi.errors import UsageError
 from ketnoi.home import Home, write_private
-from ketnoi.nats_users import users_block
-from ketnoi.plan import Plan
-from ketnoi.provision import provision
+from ketnoi.provisioning.plan import Plan
+from ketnoi.provisioning.provision import provision
+from ketnoi.servers.nats_users import users_block
 from ketnoi.services import SERVICES
 
 

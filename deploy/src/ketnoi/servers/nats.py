@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from ketnoi.child import CANNOT_EXECUTE
 from ketnoi.credentials import ADMIN
 from ketnoi.errors import LauncherError
 from ketnoi.home import write_private
-from ketnoi.nats_users import users_block
-from ketnoi.processes import MINIMAL_ENVIRONMENT, Running, answers, command, spawn
+from ketnoi.servers.nats_users import users_block
 from ketnoi.services import Service
+from ketnoi.supervision.child import CANNOT_EXECUTE
+from ketnoi.supervision.processes import MINIMAL_ENVIRONMENT, Running, answers, command, spawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

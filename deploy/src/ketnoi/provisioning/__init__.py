@@ -1,0 +1,1 @@
+"""What the services find ready-made: roles, schemas, tables, streams, clients."""

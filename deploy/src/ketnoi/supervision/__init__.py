@@ -1,0 +1,1 @@
+"""Processes in order of readiness: forked, watched, restarted, stopped."""

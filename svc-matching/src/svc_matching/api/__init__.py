@@ -1,0 +1,1 @@
+"""HTTP in: matches, diagnoses, the state of the index."""

@@ -1,0 +1,28 @@
+"""What the routes read from a request beside their parameters."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.identity import Caller, Scope
+from shared.http.auth import require_scope
+from shared.http.cursors import Cursors
+
+
+async def _connection(request: Request) -> AsyncIterator[AsyncConnection]:
+    async with request.app.state.transactions.read() as connection:
+        yield connection
+
+
+def _cursors(request: Request) -> Cursors:
+    cursors: Cursors = request.app.state.cursors
+    return cursors
+
+
+Reading = Annotated[AsyncConnection, Depends(_connection)]
+PageCursors = Annotated[Cursors, Depends(_cursors)]
+MatchReader = Annotated[Caller, Depends(require_scope(Scope.MATCHES_READ))]
+Limit = Annotated[int, Query(ge=1, le=100, description="Matches on a page.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

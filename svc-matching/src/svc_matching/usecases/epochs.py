@@ -1,0 +1,102 @@
+"""Freeze statistics when they have grown old, and rank what waits for the new ones."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.identity import Caller, Role
+from shared.kernel.clock import vietnam_date
+from shared.kernel.errors import ForbiddenError
+from shared.telemetry import get_logger
+from svc_matching.domain.epochs import QUIET_SECONDS, is_time_to_freeze
+from svc_matching.storage import diagnoses, epochs, items
+from svc_matching.usecases.lists import rank_lists
+from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+
+log = get_logger("epochs")
+
+BATCH = 16
+LOOK_SECONDS = 0.25
+
+
+async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -> None:
+    """Freeze and rank until `stop`; batches are short, so that events get their turn between."""
+    while not stop.is_set():
+        await freeze_when_due(transactions)
+        while transactions.matcher.has_pending and not stop.is_set():
+            await rank_pending(transactions)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+
+
+async def freeze_when_due(transactions: MatchingTransactions) -> bool:
+    """Open a new epoch if the supplies have drifted far enough from the frozen ones."""
+    matcher = transactions.matcher
+    if not matcher.loaded or not await _is_due(matcher):
+        return False
+    async with transactions.begin() as work:
+        number = await epochs.read_newest_number(work.connection) + 1
+        engine = matcher.engine
+        statistics = await matcher.run(engine.freeze, number)
+        row = {
+            "number": number,
+            "supplies": statistics.documents,
+            "weights_version": engine.weights.version,
+            "statistics": await matcher.run(statistics.dump, engine.lexicon),
+            "created_at": work.now,
+        }
+        await epochs.write(work.connection, row)
+        matcher.doubt((), epoch=True)
+        engine.year = vietnam_date(work.now).year
+        await matcher.run(engine.adopt, statistics)
+    matcher.has_pending = True
+    matcher.weights_changed = False
+    matcher.supplies_changed_at = None
+    log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
+    return True
+
+
+async def _is_due(matcher: Matcher) -> bool:
+    if matcher.weights_changed:
+        return True
+    if matcher.supplies_changed_at is None:
+        return False
+    quiet = asyncio.get_running_loop().time() - matcher.supplies_changed_at
+    live = await matcher.run(matcher.engine.supplies.count_live)
+    due = is_time_to_freeze(live, matcher.engine.statistics.documents, quiet)
+    if not due and quiet >= QUIET_SECONDS:
+        matcher.supplies_changed_at = None
+    return due
+
+
+async def rank_pending(transactions: MatchingTransactions) -> int:
+    """Rank a batch of the demands whose list is of an older epoch or version; return how many."""
+    matcher = transactions.matcher
+    async with transactions.begin() as work:
+        matcher.has_pending = True
+        epoch = matcher.engine.statistics.epoch
+        waiting = await diagnoses.read_pending(work.connection, epoch, BATCH)
+        await rank_lists(work, matcher, waiting)
+    matcher.has_pending = len(waiting) == BATCH
+    return len(waiting)
+
+
+async def read_matching_state(connection: AsyncConnection, caller: Caller) -> dict[str, Any]:
+    """Return what operations staff want to know of the index."""
+    if caller.role not in (Role.OPS, Role.OPERATOR):
+        raise ForbiddenError(
+            "role_missing",
+            "This is for operations staff.",
+            "Chỉ dành cho nhân viên vận hành.",
+        )
+    open_demands, live_supplies = await items.count_open(connection)
+    epoch = await epochs.read_newest_number(connection)
+    pending = await diagnoses.count_pending(connection, epoch)
+    return {
+        "open_demands": open_demands,
+        "live_supplies": live_supplies,
+        "index_epoch": epoch,
+        "pending": pending,
+    }

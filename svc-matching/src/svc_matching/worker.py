@@ -1,0 +1,63 @@
+"""The background half: the matcher, consumers of both sides' events, and the relay of our own."""
+
+import asyncio
+import signal
+
+from shared.db import Database
+from shared.outbox import Worker
+from shared.telemetry import configure_logging
+from svc_matching.consumers.items import demand_handler, supply_handler
+from svc_matching.settings import Settings
+from svc_matching.storage.tables import messaging
+from svc_matching.usecases.epochs import keep_epochs
+from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+
+SERVICE = "svc_matching"
+
+
+def build_transactions(settings: Settings) -> MatchingTransactions:
+    """Return the way into this service's schema; nothing is connected yet."""
+    url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
+    database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
+    return MatchingTransactions(database, messaging, "ketnoi/svc-matching", Matcher())
+
+
+def build_worker(settings: Settings, transactions: MatchingTransactions) -> Worker:
+    matcher = transactions.matcher
+
+    async def epochs(stop: asyncio.Event) -> None:
+        await keep_epochs(transactions, stop)
+
+    return Worker(
+        SERVICE,
+        settings.nats_url.get_secret_value(),
+        transactions,
+        handlers={
+            "matching-demand": demand_handler(matcher),
+            "matching-supply": supply_handler(matcher),
+        },
+        loops=[epochs],
+    )
+
+
+async def _run(settings: Settings) -> None:
+    transactions = build_transactions(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with build_worker(settings, transactions).running():
+        await stop.wait()
+    transactions.matcher.close()
+    await transactions.database.close()
+
+
+def main() -> None:
+    """Run without the HTTP app, until SIGTERM."""
+    settings = Settings.load()
+    configure_logging(SERVICE, settings.log_level)
+    asyncio.run(_run(settings))
+
+
+if __name__ == "__main__":
+    main()

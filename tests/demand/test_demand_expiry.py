@@ -1,0 +1,42 @@
+"""Demands end when their day is over, once, and not a minute earlier."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from shared.outbox import Transactions
+from svc_demand.storage import tables
+from svc_demand.usecases.demand_expiry import expire_demands
+
+Headers = dict[str, str]
+LAST_MOMENT = datetime(2090, 5, 1, 16, 59, 59, tzinfo=UTC)  # 23:59:59 in Vietnam
+OVER = datetime(2090, 5, 1, 17, 0, 0, tzinfo=UTC)
+
+
+def at(transactions: Transactions, moment: datetime) -> Transactions:
+    database = transactions.database
+    return Transactions(
+        database, tables.messaging, source="ketnoi/svc-demand", clock=lambda: moment
+    )
+
+
+async def test_a_demand_expires_after_its_day_in_vietnam_and_only_once(
+    client: httpx.AsyncClient,
+    owner: Headers,
+    create: Any,
+    publish: Any,
+    facts: Any,
+    transactions: Transactions,
+) -> None:
+    demand = await publish(await create(needed_by="2090-05-01"))
+    path = f"/v1/demands/{demand['id']}"
+    await expire_demands(at(transactions, LAST_MOMENT))
+    assert (await client.get(path, headers=owner)).json()["status"] == "PUBLISHED"
+    await asyncio.gather(*(expire_demands(at(transactions, OVER)) for _ in range(4)))
+    ended = (await client.get(path, headers=owner)).json()
+    assert (ended["status"], ended["version"]) == ("EXPIRED", 7)
+    assert [fact for fact, _ in await facts(demand["id"])].count("expired") == 1
+    told = (await client.get(f"{path}/transitions", headers=owner)).json()
+    assert (told["items"][-1]["actor"], told["items"][-1]["role"]) == ("system", "system")

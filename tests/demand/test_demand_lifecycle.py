@@ -128,9 +128,7 @@ def test_a_merged_province_is_in_the_hands_of_the_dost_of_today() -> None:
 )
 def test_a_move_without_what_it_needs_is_refused(source: S, target: S, code: str) -> None:
     with pytest.raises(InvalidError) as refusal:
-        rules.move(
-            stored(source), target, reason=None, checklist=None, caller=OPERATOR, now=NOW
-        )
+        rules.move(stored(source), target, reason=None, checklist=None, caller=OPERATOR, now=NOW)
     assert refusal.value.code == code
 
 
@@ -180,9 +178,7 @@ def put(
     start: Stored[Demand] | None, *, caller: Caller = OPERATOR, **fields: object
 ) -> Change[Demand] | None:
     row = DemandUpsert.model_validate(ROW | fields)
-    return rules.upsert(
-        start, row, new_id=new_id(), caller=caller, recorded_as="import 1", now=NOW
-    )
+    return rules.upsert(start, row, new_id=new_id(), caller=caller, recorded_as="import 1", now=NOW)
 
 
 @pytest.mark.parametrize("status", S)

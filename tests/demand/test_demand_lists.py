@@ -46,7 +46,9 @@ async def test_the_list_shows_exactly_what_the_policy_allows(transactions: Any) 
             created_at=now,
             updated_at=now,
         )
-        for status, visibility, province in product(DemandStatus, Visibility, ("19", "06", "20", None))
+        for status, visibility, province in product(
+            DemandStatus, Visibility, ("19", "06", "20", None)
+        )
     ]
     ids = [demand.id for demand in demands]
     async with transactions.begin() as work:

@@ -264,7 +264,13 @@ async def test_if_none_match_saves_the_body(
     client: httpx.AsyncClient, owner: Headers, create: Any
 ) -> None:
     path = f"/v1/demands/{(await create())['id']}"
-    for tag, expected in (('"1"', 304), ('W/"1"', 304), ('"2", "1"', 304), ("*", 304), ('"2"', 200)):
+    for tag, expected in (
+        ('"1"', 304),
+        ('W/"1"', 304),
+        ('"2", "1"', 304),
+        ("*", 304),
+        ('"2"', 200),
+    ):
         answer = await client.get(path, headers=owner | {"If-None-Match": tag})
         assert answer.status_code == expected
         assert answer.headers["ETag"] == '"1"'
@@ -307,9 +313,7 @@ async def test_a_repeated_request_with_its_key_gives_the_same_answer(
 
     path = f"/v1/demands/{first.json()['id']}/transitions"
     move = owner | at(1) | {"Idempotency-Key": f"m-{unique}"}
-    moved = [
-        await client.post(path, json={"to": "SUBMITTED"}, headers=move) for _ in range(2)
-    ]
+    moved = [await client.post(path, json={"to": "SUBMITTED"}, headers=move) for _ in range(2)]
     assert [answer.json()["version"] for answer in moved] == [2, 2]
 
 

@@ -90,7 +90,8 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Serve on a free port as production does; yields the address."""
-    with socket.socket() as listener:
+    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts, as for a host and port.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, http="httptools", log_config=None, access_log=False)
         server = _Server(config)

@@ -195,11 +195,12 @@ async def test_a_file_goes_to_the_owner_of_its_kind_as_it_came(house) -> None:
             files={"file": ("nhu cầu.jsonl", rows, "application/jsonl")},
             headers={"Idempotency-Key": "k"},
         )
+        sent = await request.aread()
         response = await house.client.send(request)
         assert (response.status_code, response.json()) == (202, job)
         assert response.headers["location"] == JOB
         got, body = foreign.seen[0]
-        assert body == request.content
+        assert body == sent
         assert got.headers["Content-Type"] == request.headers["Content-Type"]
         assert got.headers["Idempotency-Key"] == "k"
     assert len(house.demand.seen) == len(house.supply.seen) == 1

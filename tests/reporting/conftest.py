@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import delete, select, text
 
+from ketnoi.addresses import async_url
 from ketnoi.local import LocalServers, embedded_servers
-from ketnoi.provisioning.provision import migrate
-from ketnoi.services import REPORTING
 from shared.contracts.events import Event
 from shared.contracts.messaging import consumers_of
+from shared.db.migrate import upgrade
 from shared.kernel.ids import new_id
 from shared.nats import Bus
 from shared.outbox import Transactions
@@ -33,7 +33,12 @@ async def reporting_servers(
 ) -> AsyncIterator[LocalServers]:
     directory = tmp_path_factory.mktemp("reporting")
     async with embedded_servers(directory, migrations=False) as running:
-        await migrate(running.admin_database_url, [REPORTING])
+        await upgrade(
+            package="svc_reporting",
+            url=async_url(running.admin_database_url),
+            schema="reporting",
+            owner="reporting_owner",
+        )
         yield running
 
 

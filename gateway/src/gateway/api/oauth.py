@@ -13,7 +13,7 @@ from gateway.settings import Settings
 from gateway.usecases.tokens import TokenDesk, oauth_error
 from shared.kernel.errors import BadRequestError, KetnoiError, UnauthenticatedError
 
-router = APIRouter(tags=["identity"])
+router = APIRouter()
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 20
@@ -49,6 +49,7 @@ class JwkSet(BaseModel):
 
 @router.post(
     "/oauth/token",
+    summary="Lấy mã truy cập · Get an access token",
     openapi_extra={
         "requestBody": {"required": True, "content": {FORM: {"schema": _SCHEMA}}},
         "security": [],
@@ -78,7 +79,12 @@ async def post_token(request: Request, response: Response) -> TokenOut:
     return TokenOut(access_token=token.access_token, expires_in=token.expires_in, scope=token.scope)
 
 
-@router.get("/.well-known/jwks.json", response_model=JwkSet, openapi_extra={"security": []})
+@router.get(
+    "/.well-known/jwks.json",
+    summary="Khóa công khai · Public keys",
+    response_model=JwkSet,
+    openapi_extra={"security": []},
+)
 async def get_jwks(request: Request) -> FileResponse:
     """The public keys that verify access tokens (JWK Set)."""
     settings: Settings = request.app.state.settings

@@ -62,7 +62,11 @@ async def get_supply_matches(supply_id: UUID, request: Request) -> Response:
     return as_response(answer)
 
 
-@router.get("/v1/demands/{demand_id}/overview", response_model=DemandOverview, tags=["demands"])
+@router.get(
+    "/v1/demands/{demand_id}/overview",
+    summary="Toàn cảnh một nhu cầu · A demand at a glance",
+    response_model=DemandOverview,
+)
 async def get_demand_overview(demand_id: UUID, request: Request) -> Response:
     """A demand, its matches and its diagnosis in one answer.
 

@@ -33,8 +33,12 @@ class Parts:
         """Post a body as it came; the part's answer is the answer."""
         upstream = self.upstreams[part]
         reply = await upstream.send("POST", path.encode(), self.headers, body, self.seconds)
+        content = reply.content
+        if reply.rest is not None:
+            async with reply.rest:
+                content += await reply.rest.content.read()
         headers = {name.decode(): value.decode("latin-1") for name, value in reply.headers}
-        return Answer(reply.status, reply.content, headers)
+        return Answer(reply.status, content, headers)
 
 
 def json_answer(body: Mapping[str, Any], status: int = 200) -> Answer:

@@ -16,10 +16,11 @@ TAGS: dict[str, tuple[str, str]] = {
     "connections": ("Kết nối", "Connections, from introduction to mastery"),
     "reporting": ("Báo cáo và chỉ số", "Reports and indicators"),
     "identity": ("Xác thực", "Access tokens"),
+    "operations": ("Vận hành", "Operations"),
 }
 
 _TAILS = {"matches": "matches", "diagnosis": "matches"}
-_HEADS = {"match-preview": "matches", "gaps": "matches", "oauth": "identity"}
+_HEADS = {"match-preview": "matches", "gaps": "matches", "matching": "operations"}
 
 
 def tag_of(path: str) -> str:

@@ -33,6 +33,7 @@ OWNERS: dict[str, Part] = {
     "fairs": Part.SUPPLY,
     "matches": Part.MATCHING,
     "match-preview": Part.MATCHING,
+    "matching": Part.MATCHING,
     "gaps": Part.MATCHING,
     "interests": Part.MATCHING,
     "connections": Part.MATCHING,

@@ -46,6 +46,7 @@ class Lifecycle:
     def __init__(self, *rows: Iterable[Move]) -> None:
         self.moves = tuple(move for row in rows for move in row)
         self._found = {(move.source, move.target): move for move in self.moves}
+        self._paths: dict[tuple[str, str], tuple[Move, ...] | None] = {}
         if len(self._found) != len(self.moves):
             raise ValueError("two moves lead from one status to the same other one")
 
@@ -66,6 +67,11 @@ class Lifecycle:
 
     def path(self, source: str, target: str) -> tuple[Move, ...] | None:
         """Return the shortest way, whoever walks it; None when there is none."""
+        if (source, target) not in self._paths:
+            self._paths[source, target] = self._search(source, target)
+        return self._paths[source, target]
+
+    def _search(self, source: str, target: str) -> tuple[Move, ...] | None:
         came_by: dict[str, Move] = {}
         queue = deque([source])
         while queue:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import (
-    CleanStr,
+    Clean,
     Contract,
     Line64,
     Line128,
@@ -97,7 +97,7 @@ class Quantity(Contract):
     name: Line128
     min: float | None = Field(None, allow_inf_nan=False)
     max: float | None = Field(None, allow_inf_nan=False)
-    unit: Annotated[CleanStr, StringConstraints(strip_whitespace=True, max_length=32)] = ""
+    unit: Annotated[str, StringConstraints(strip_whitespace=True, max_length=32), Clean] = ""
     must: bool = False
 
     @model_validator(mode="after")

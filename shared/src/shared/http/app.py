@@ -48,6 +48,7 @@ def build_app(
         version=version,
         lifespan=lifespan,
         docs_url=None,
+        redirect_slashes=False,  # a redirect would name this process, not the gateway
         redoc_url=None,
         responses=PROBLEM_RESPONSES,
         generate_unique_id_function=_operation_id,

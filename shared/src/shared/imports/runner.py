@@ -106,7 +106,11 @@ class ImportRunner:
         )
 
     async def _do_chunk(
-        self, file: _File, job: Row[Any, Any, Any], chunk: Sequence[Record], parsed: Sequence[Parsed]
+        self,
+        file: _File,
+        job: Row[Any, Any, Any],
+        chunk: Sequence[Record],
+        parsed: Sequence[Parsed],
     ) -> bool:
         columns = self._job.c
         async with self._transactions.begin() as work:

@@ -103,15 +103,15 @@ class Bus:
             raise PublishError("not connected to NATS")
         return self._js
 
-    def _require_connection(self) -> None:
-        # A publish while disconnected only fills a buffer; the outbox is the better buffer.
+    def require_connection(self) -> None:
+        """Refuse to send into a buffer that dies with the process; the outbox is the better one."""
         if not self.connected:
             raise PublishError("not connected to NATS")
 
     async def publish(self, event: Event, stream: str) -> None:
         """Store one event durably; PublishError when that is not certain."""
         js = await self.jetstream()
-        self._require_connection()
+        self.require_connection()
         try:
             await js.publish(
                 event.subject,
@@ -140,7 +140,7 @@ class Bus:
 
     async def _publish_atomically(self, events: Sequence[Event], stream: str) -> bool:
         await self.jetstream()
-        self._require_connection()
+        self.require_connection()
         batch = secrets.token_hex(16)
         try:
             for number, event in enumerate(events[:-1], start=1):
@@ -176,7 +176,7 @@ class Bus:
     async def pending(self, stream: str, consumer: str) -> int:
         """Return how many messages the consumer has not yet acknowledged or been sent."""
         js = await self.jetstream()
-        self._require_connection()
+        self.require_connection()
         try:
             state = await js.consumer_info(stream, consumer, timeout=3)
         except (NatsError, APIError, OSError, TimeoutError) as error:

@@ -65,6 +65,7 @@ class Relay:
     async def drain_once(self) -> int:
         """Send one batch of the oldest rows and mark them; return how many."""
         outbox = self._outbox
+        self._bus.require_connection()  # not while rows are locked
         async with self._transactions.database.begin() as connection:
             rows = (
                 await connection.execute(

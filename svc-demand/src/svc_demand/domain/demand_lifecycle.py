@@ -92,7 +92,7 @@ def has_passed(profile: DemandProfile, today: date) -> bool:
     return profile.needed_by is not None and profile.needed_by < today
 
 
-def require_complete(profile: DemandProfile) -> None:
+def _require_complete(profile: DemandProfile) -> None:
     """Refuse what may not leave the desk of its owner yet, and name what is missing."""
     missing = [name for name in _REQUIRED if not getattr(profile, name)]
     if missing:
@@ -107,8 +107,14 @@ def require_complete(profile: DemandProfile) -> None:
         )
 
 
+def require_fit(profile: DemandProfile, status: S) -> None:
+    """Refuse content that a demand of this status may not have."""
+    if status not in UNSENT:
+        _require_complete(profile)
+
+
 def _complete(wish: Wish) -> None:
-    require_complete(wish.profile)
+    _require_complete(wish.profile)
 
 
 def _reason(wish: Wish) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from shared.contracts.base import assemble
 from shared.contracts.demands import Demand, DemandProfile, DemandStatus, DemandUpsert
 from shared.contracts.identity import SYSTEM, Caller
 from shared.contracts.lifecycles import Change, Step, Stored, move_refused
@@ -19,10 +20,9 @@ from svc_demand.domain.demand_lifecycle import (
     LIFECYCLE,
     LIVE,
     SILENT,
-    UNSENT,
     Wish,
     has_passed,
-    require_complete,
+    require_fit,
 )
 from svc_demand.domain.demand_policy import actors_of, require_own_province
 
@@ -32,7 +32,7 @@ _PROFILE_FIELDS = tuple(DemandProfile.model_fields)
 def profile_of(demand: DemandProfile) -> DemandProfile:
     """Return what the demand says, without its identity and status."""
     values = demand.__dict__
-    return DemandProfile.model_construct(**{name: values[name] for name in _PROFILE_FIELDS})
+    return assemble(DemandProfile, {name: values[name] for name in _PROFILE_FIELDS})
 
 
 def create(
@@ -58,8 +58,7 @@ def edit(
     require_own_province(caller, profile)
     if profile == profile_of(demand):
         return None
-    if demand.status not in UNSENT:
-        require_complete(profile)
+    require_fit(profile, demand.status)
     steps = _expiry(profile, demand.status, now)
     return _change(stored, profile, demand.status, steps, demand.id, caller, now)
 
@@ -118,8 +117,8 @@ def upsert(
         return None
     if not settled:
         steps += _walk(profile, here, wanted, caller, recorded_as, now)
-    elif here not in UNSENT:
-        require_complete(profile)
+    else:
+        require_fit(profile, here)
     if not (settled and here is DemandStatus.EXPIRED):
         steps += _expiry(profile, wanted, now)
     owned = stored.resource.id if stored else new_id
@@ -145,9 +144,15 @@ def with_natural_key(row: DemandUpsert, system: str, ref: str) -> DemandUpsert:
     return row
 
 
+def key_of(row: DemandProfile) -> tuple[str, str] | None:
+    """Return the key by which the sender's system knows the row, if it gave one."""
+    return (row.source_ref.system, row.source_ref.ref) if row.source_ref else None
+
+
 def natural_key(row: DemandProfile) -> tuple[str, str]:
-    """Return the key by which the sender's system knows the row; refused when it has none."""
-    if row.source_ref is None:
+    """Return the sender's key; refuse a row without one."""
+    key = key_of(row)
+    if key is None:
         raise InvalidError(
             "source_ref_required",
             "The row needs `source_ref` with `system` and `ref`.",
@@ -158,7 +163,7 @@ def natural_key(row: DemandProfile) -> tuple[str, str]:
                 ),
             ),
         )
-    return row.source_ref.system, row.source_ref.ref
+    return key
 
 
 def _walk(
@@ -223,15 +228,15 @@ def _change(
     before = stored.resource if stored else None
     if steps:
         status = DemandStatus(steps[-1].target)
-    demand = Demand.model_construct(
-        **profile.__dict__,
-        id=demand_id,
-        version=before.version + 1 if before else 1,
-        status=status,
-        owner=before.owner if before else caller.tenant,
-        created_at=before.created_at if before else now,
-        updated_at=now,
-    )
+    identity = {
+        "id": demand_id,
+        "version": before.version + 1 if before else 1,
+        "status": status,
+        "owner": before.owner if before else caller.tenant,
+        "created_at": before.created_at if before else now,
+        "updated_at": now,
+    }
+    demand = assemble(Demand, profile.__dict__ | identity)
     announced = (stored is not None and stored.announced) or status not in SILENT
     fact = FACTS[status] if steps and status in FACTS else "updated"
     return Change(

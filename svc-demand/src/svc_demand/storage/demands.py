@@ -9,8 +9,11 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Text,
     bindparam,
+    func,
     insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -18,11 +21,11 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import Visibility
+from shared.contracts.base import Visibility, assemble
 from shared.contracts.demands import Demand, DemandFilter, DemandProfile, DemandStatus
 from shared.contracts.identity import Caller, Role
 from shared.contracts.lifecycles import Change, Stored, Transition
@@ -69,11 +72,15 @@ async def lock_by_refs(
     connection: AsyncConnection, owner: str, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Stored[Demand]]:
     """Return those of a tenant's demands that have one of the keys, locked, in one query."""
+    systems, refs = zip(*keys, strict=True) if keys else ((), ())
+    wanted = func.unnest(literal(systems, ARRAY(Text)), literal(refs, ARRAY(Text)))
+    pairs = wanted.table_valued("system", "ref").render_derived()
+    key = tuple_(demand.c.source_system, demand.c.source_ref)
     query = (
         select(demand)
         .where(
             demand.c.owner == owner,
-            tuple_(demand.c.source_system, demand.c.source_ref).in_(keys),
+            key.in_(select(pairs.c.system, pairs.c.ref)),
         )
         .order_by(demand.c.id)
         .with_for_update()
@@ -180,7 +187,7 @@ def _stored(row: Row[Any]) -> Stored[Demand]:
     content = DemandProfile.model_validate(row.profile).__dict__
     identity = {name: getattr(row, name) for name in _IDENTITY}
     identity["status"] = DemandStatus(row.status)
-    return Stored(Demand.model_construct(**content, **identity), row.announced)
+    return Stored(assemble(Demand, content | identity), row.announced)
 
 
 def _values(stored: Stored[Demand]) -> dict[str, Any]:

@@ -84,8 +84,8 @@ async def import_demands(
 ) -> list[Outcome | KetnoiError]:
     """Upsert many rows in few statements; a row that breaks a rule harms no other."""
     results: list[Outcome | KetnoiError] = []
-    for run in distinct_runs(rows, lambda row: row.source_ref or id(row)):
-        keys = [(row.source_ref.system, row.source_ref.ref) for row in run if row.source_ref]
+    for run in distinct_runs(rows, lambda row: rules.key_of(row) or id(row)):
+        keys = [key for row in run if (key := rules.key_of(row))]
         known = await store.lock_by_refs(work.connection, caller.tenant, keys)
         changes: list[Change[Demand]] = []
         for row in run:

@@ -79,7 +79,7 @@ class DemandIndex:
                 view,
                 statistics.average_length(view.language),
                 rarities,
-                self._lexicon.are_shadows(view.ids),
+                self._lexicon.kinds(view.ids),
             )
             for view in vectors
         )

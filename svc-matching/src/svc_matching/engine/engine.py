@@ -39,9 +39,12 @@ class Engine:
         self.demands = DemandIndex(self.lexicon)
         self._ranker = Ranker(self.supplies, self.weights)
 
-    def put_supply(self, supply_id: UUID, facts: SupplyFacts, views: Iterable[View]) -> None:
-        """Add or replace a supply."""
-        self.supplies.put(supply_id, facts, self._vectors(views), self.statistics)
+    def put_supply(
+        self, supply_id: UUID, facts: SupplyFacts, views: Iterable[View], *, weigh: bool = True
+    ) -> None:
+        """Add or replace a supply; many at once are weighed together by a later `adopt`."""
+        statistics = self.statistics if weigh else None
+        self.supplies.put(supply_id, facts, self._vectors(views), statistics)
 
     def drop_supply(self, supply_id: UUID) -> None:
         """Remove a supply; an unknown one is no error."""

@@ -18,14 +18,26 @@ def pool_of(term: str) -> str:
     return "ko" if first < "\u1200" or "\uac00" <= first <= "\ud7af" else "han"
 
 
+WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR = range(5)
+"""Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks."""
+
+
+def kind_of(term: str) -> int:
+    if term[0] not in "=~":
+        return WORD
+    if "_" in term:
+        return SHADOW_PAIR if term[0] == "~" else PAIR
+    return SHADOW if term[0] == "~" else SYLLABLE
+
+
 class Lexicon:
-    """Term ↔ id, and the pool of each term."""
+    """Term ↔ id, with the pool and the kind of each term."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._terms: list[str] = []
         self._pools = bytearray()
-        self._shadows = bytearray()
+        self._kinds = bytearray()
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -40,7 +52,7 @@ class Lexicon:
                 number = known[term] = len(self._terms)
                 self._terms.append(term)
                 self._pools.append(POOLS.index(pool_of(term)))
-                self._shadows.append(term[0] == "~")
+                self._kinds.append(kind_of(term))
             found.append(number)
         return np.array(found, np.int32)
 
@@ -54,7 +66,6 @@ class Lexicon:
         """Return the pool number of every term, as of now."""
         return np.array(self._pools, np.uint8)
 
-    def are_shadows(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether each term is a Vietnamese form without marks."""
-        shadows = np.frombuffer(bytes(self._shadows), np.uint8)
-        return shadows[ids].astype(bool)
+    def kinds(self, ids: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return the kind of each term."""
+        return np.array(self._kinds, np.uint8)[ids]

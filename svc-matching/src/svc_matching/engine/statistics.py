@@ -22,6 +22,18 @@ from svc_matching.engine.views import UNIT
 _DEFAULT_LENGTH = 120.0 * UNIT
 _POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
+_LEAST_RARITY = 0.1
+"""Even a word of every text counts: a region that only offers tea dryers must find them."""
+
+_PRIOR_TEXTS = 100
+"""A small pool says little about what is common: as if so many texts without the term were there."""
+
+
+def _rarity(texts: int, seen: int) -> float:
+    # math.log, not np.log: its last bit must not depend on the position in an array.
+    rarity = log(1 + (max(texts - seen, 0) + 0.5) / (seen + 0.5)) / log(1 + (texts + 0.5) / 0.5)
+    return max(_LEAST_RARITY, min(1.0, rarity))
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -37,21 +49,19 @@ class Statistics:
         return self.lengths.get(language, _DEFAULT_LENGTH)
 
     def rarities(self, lexicon: Lexicon) -> NDArray[np.float64]:
-        """Return each term's idf over its pool's largest: 1 when never seen, towards 0 when common.
+        """Return each term's idf over its pool's largest: 1 when never seen, small when common.
 
         The division makes a rare word of a small pool worth as much as one of a large pool.
         """
         size = len(self.frequencies)
         rarities = np.ones(len(lexicon))
         pools = lexicon.pools()[:size]
-        for number, name in enumerate(POOLS):
-            members = np.flatnonzero(pools == number)
-            texts = self.pools.get(name, 0)
+        for place, name in enumerate(POOLS):
+            members = np.flatnonzero(pools == place)
+            texts = self.pools.get(name, 0) + _PRIOR_TEXTS
             seen, where = np.unique(self.frequencies[members], return_inverse=True)
-            # math.log, not np.log: its last bit must not depend on the position in an array.
-            table = [log(1 + (max(texts - n, 0) + 0.5) / (n + 0.5)) for n in seen.tolist()]
-            largest = log(1 + (texts + 0.5) / 0.5)
-            rarities[members] = np.minimum(1.0, np.array(table)[where] / largest) if table else 1.0
+            table = np.array([_rarity(texts, number) for number in seen.tolist()])
+            rarities[members] = table[where]
         return rarities
 
     def dump(self, lexicon: Lexicon) -> bytes:

@@ -33,13 +33,14 @@ class SupplyIndex:
         supply_id: UUID,
         facts: SupplyFacts,
         vectors: tuple[TextVector, ...],
-        statistics: Statistics,
-    ) -> int:
+        statistics: Statistics | None,
+    ) -> None:
+        """Add or replace a supply; without statistics it counts from the next `reweigh` on."""
         slot = self.slots.take(supply_id)
         self.columns.put(slot, facts)
         self._vectors[slot] = vectors
-        self._rows.put(slot, *_document(vectors, statistics))
-        return slot
+        if statistics is not None:
+            self._rows.put(slot, *_document(vectors, statistics))
 
     def drop(self, supply_id: UUID) -> None:
         slot = self.slots.give_back(supply_id)

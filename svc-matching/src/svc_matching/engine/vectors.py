@@ -15,8 +15,12 @@ from svc_matching.engine.views import UNIT, View
 K1 = 1.2
 B = 0.75
 K3 = 8.0
-SHADOW = 0.25
-"""Weight of a form without marks beside the exact one, so that exact marks win."""
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25])
+"""Word, syllable, its shadow, pair, its shadow: pairs are words where syllables are ambiguous, and
+a form without marks counts little beside the exact one."""
+
+UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0])
+"""The same for a text typed without marks: its shadows are all there is."""
 
 MAX_QUERY_TERMS = 512
 _IMPACT = 256
@@ -80,15 +84,14 @@ def query(
     view: TextVector,
     average_length: float,
     rarities: NDArray[np.float64],
-    shadows: NDArray[np.bool_],
+    kinds: NDArray[np.uint8],
 ) -> QueryVector:
     """Weigh a demand's terms; terms younger than the statistics are as rare as can be."""
     known = view.ids < len(rarities)
     rarity = np.where(known, rarities[np.where(known, view.ids, 0)], 1.0) if len(rarities) else 1.0
     frequency = view.frequencies / UNIT
     weight = rarity * (K3 + 1) * frequency / (frequency + K3)
-    if view.marked:
-        weight = np.where(shadows, SHADOW * weight, weight)
+    weight = weight * (KIND_WEIGHTS if view.marked else UNMARKED_WEIGHTS)[kinds]
     weights = np.rint(_QUERY / 4 * weight).astype(np.int32)
     ids, own = view.ids, impacts(view, average_length)
     if len(ids) > MAX_QUERY_TERMS:

@@ -103,7 +103,7 @@ class Matcher:
         ):
             async for rows in items.stream_rows(connection, kind, statuses):
                 await self._refresh_analyses(connection, rows)
-                await self.run(_load_rows, self.engine, rows)
+                await self.run(_load_rows, self.engine, rows, weigh=False)
         log.info(
             "index_loaded",
             supplies=len(self.engine.supplies.slots),
@@ -175,11 +175,13 @@ def put_supply(
     profile: SupplyProfile,
     status: SupplyStatus,
     views: tuple[View, ...],
+    *,
+    weigh: bool = True,
 ) -> None:
     """Add or replace a supply, or remove it when its status is neither ranked nor a near miss."""
     if status in INDEXED_STATUSES:
         facts = supply_facts(profile, status, [view.language for view in views])
-        engine.put_supply(supply_id, facts, views)
+        engine.put_supply(supply_id, facts, views, weigh=weigh)
     else:
         engine.drop_supply(supply_id)
 
@@ -192,11 +194,11 @@ def _adopt(engine: Engine, newest: tuple[int, bytes] | None) -> None:
         engine.adopt(Statistics.load(*newest, engine.lexicon))
 
 
-def _load_rows(engine: Engine, rows: list[items.ItemRow]) -> None:
+def _load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> None:
     for row in rows:
         profile, views = read_profile(row.kind, row.profile), unpack(row.analysis)
         if isinstance(profile, SupplyProfile):
-            put_supply(engine, row.id, profile, SupplyStatus(row.status), views)
+            put_supply(engine, row.id, profile, SupplyStatus(row.status), views, weigh=weigh)
         elif row.status == DemandStatus.PUBLISHED:
             put_demand(engine, row.id, profile, views)
             engine.set_bar(row.id, row.bar)
@@ -206,4 +208,4 @@ def _replace_rows(engine: Engine, rows: list[items.ItemRow], doubted: frozenset[
     for item_id in doubted:
         engine.drop_demand(item_id)
         engine.drop_supply(item_id)
-    _load_rows(engine, rows)
+    _load_rows(engine, rows, weigh=True)

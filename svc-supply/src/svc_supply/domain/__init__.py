@@ -1,0 +1,1 @@
+"""Rules of supplies: no I/O, no await."""

@@ -1,0 +1,60 @@
+"""The HTTP app of svc-supply."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from shared.http.app import build_app
+from shared.http.health import Check, Health, passes
+from shared.imports import routes as imports_routes
+from shared.telemetry import configure_logging
+from svc_supply.api import supplies
+from svc_supply.settings import Settings
+from svc_supply.worker import (
+    SERVICE,
+    build_worker,
+    open_database,
+    open_imports,
+    open_transactions,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the app; without an environment it serves nothing but its OpenAPI document."""
+    settings = settings or Settings.load()
+    configure_logging(SERVICE, settings.log_level)
+    database = open_database(settings)
+    transactions = open_transactions(database)
+    imports = open_imports(transactions)
+    worker = build_worker(settings, transactions, imports)
+
+    async def check_database() -> Check:
+        return await passes(database.ping())
+
+    async def check_nats() -> Check:
+        # Events wait in the outbox while the broker is away; nothing is refused for that.
+        if worker.bus.connected or not settings.run_worker:
+            return Check("pass")
+        return Check("warn", output=worker.bus.last_error or "not connected")
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            if settings.run_worker:
+                await stack.enter_async_context(worker.running())
+            yield
+
+    app = build_app(
+        title="Ketnoi svc-supply",
+        description="Nguồn cung công nghệ · Technology supplies.",
+        version="1",
+        settings=settings,
+        routers=[supplies.router, imports_routes.router],
+        health=Health(SERVICE, {"database": check_database, "nats": check_nats}),
+        lifespan=lifespan,
+    )
+    app.state.transactions = transactions
+    app.state.imports = imports
+    return app

@@ -1,0 +1,1 @@
+"""Where supplies live: tables and queries of this service's own schema."""

@@ -1,0 +1,72 @@
+"""The background half of svc-supply: relay, imports, expiry."""
+
+import asyncio
+import signal
+from functools import partial
+
+from shared.db import Database
+from shared.imports.jobs import Imports
+from shared.imports.runner import ImportRunner
+from shared.outbox import Transactions, Worker, periodic
+from shared.telemetry import configure_logging
+from svc_supply.settings import Settings
+from svc_supply.storage import tables
+from svc_supply.usecases.importers import IMPORTERS
+from svc_supply.usecases.supply_expiry import expire_supplies
+
+EXPIRY_SECONDS = 30.0
+SERVICE = "svc_supply"
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the service's connections; none is opened before it is needed."""
+    url = settings.database_url.get_secret_value()
+    return Database(url, pool_size=settings.database_pool_size, name=SERVICE)
+
+
+def open_transactions(database: Database) -> Transactions:
+    """Return the units of work on this service's schema."""
+    return Transactions(database, tables.messaging, source="ketnoi/svc-supply")
+
+
+def open_imports(transactions: Transactions) -> Imports:
+    """Return the import jobs of this service."""
+    return Imports(transactions, tables.imports, tables.idempotency, IMPORTERS)
+
+
+def build_worker(settings: Settings, transactions: Transactions, imports: Imports) -> Worker:
+    """Wire what runs beside the HTTP app, or alone."""
+    expiry = periodic("expiry", partial(expire_supplies, transactions), EXPIRY_SECONDS)
+    return Worker(
+        SERVICE,
+        settings.nats_url.get_secret_value(),
+        transactions,
+        handlers={},
+        loops=[ImportRunner(imports).loop, expiry],
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM."""
+    database = open_database(settings)
+    transactions = open_transactions(database)
+    worker = build_worker(settings, transactions, open_imports(transactions))
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    try:
+        async with worker.running():
+            await stop.wait()
+    finally:
+        await database.close()
+
+
+def main() -> None:
+    """Entry point of `python -m svc_supply.worker`."""
+    settings = Settings.load()
+    configure_logging(SERVICE, settings.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

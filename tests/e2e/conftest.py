@@ -40,7 +40,7 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-def client_of(suite: LocalSuite) -> Callable[[str | None], Client]:
+def client_of(suite: LocalSuite) -> Iterator[Callable[[str | None], Client]]:
     known: dict[str | None, Client] = {}
 
     def of(name: str | None) -> Client:
@@ -48,7 +48,9 @@ def client_of(suite: LocalSuite) -> Callable[[str | None], Client]:
             known[name] = Client(suite, name)
         return known[name]
 
-    return of
+    yield of
+    for client in known.values():
+        client.http.close()
 
 
 @pytest.fixture(scope="session")

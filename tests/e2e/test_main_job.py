@@ -40,6 +40,11 @@ def _put_demand(operator, ref, *args, **more):
     return operator.ok("PUT", f"/v1/demands/by-ref/e2e/{ref}", json=_demand(ref, *args, **more))
 
 
+def _rare_words(unique: str) -> str:
+    """Words that only this test's texts hold, enough of them to outweigh the common ones."""
+    return " ".join(f"{unique}{number}" for number in range(8))
+
+
 def _list(operator, demand):
     page = operator.ok("GET", f"/v1/demands/{demand['id']}/matches")
     return None if page["pending"] else page["items"]
@@ -102,9 +107,9 @@ def test_lists_follow_supplies_that_come_change_and_go(operator, until, unique) 
 
 
 def test_a_demand_says_what_stands_in_its_way(operator, until, unique) -> None:
-    word = f"dg{unique}"
-    _put_supply(operator, unique, f"Máy {word}", f"Máy {word} thử nghiệm", trl=3)
-    demand = _put_demand(operator, unique, f"Máy {word}", f"Cần máy {word}", trl_min=8)
+    rare = _rare_words(unique)
+    _put_supply(operator, unique, f"Máy {rare}", f"Máy {rare} thử nghiệm", trl=3)
+    demand = _put_demand(operator, unique, f"Máy {rare}", f"Cần máy {rare}", trl_min=8)
 
     def diagnosis():
         found = operator.ok("GET", f"/v1/demands/{demand['id']}/diagnosis")
@@ -131,9 +136,9 @@ def test_the_overview_combines_demand_matches_and_counts(operator, until, unique
 
 
 def test_a_supply_sees_the_demands_it_is_listed_for(operator, until, unique) -> None:
-    word = f"sv{unique}"
-    demand = _put_demand(operator, unique, f"Bơm {word}", f"Cần bơm {word}")
-    supply = _put_supply(operator, unique, f"Bơm {word}", f"Bơm {word}")
+    rare = _rare_words(unique)
+    demand = _put_demand(operator, unique, rare, rare)
+    supply = _put_supply(operator, unique, rare, rare)
 
     def seen():
         page = operator.ok("GET", f"/v1/supplies/{supply['id']}/matches")

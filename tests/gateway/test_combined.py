@@ -46,6 +46,21 @@ async def test_matches_are_the_service_s_own_answer(house) -> None:
     assert house.demand.seen == []
 
 
+async def test_matches_of_a_supply_likewise(house) -> None:
+    house.matching.answers(f"{SUPPLY}/matches", MATCHES)
+    assert (await house.client.get(f"{SUPPLY}/matches")).json() == MATCHES
+
+
+async def test_an_unreadable_part_counts_as_missing(house) -> None:
+    async def garbage(_: web.Request) -> web.Response:
+        return web.Response(text="<html>")
+
+    everything(house)
+    house.matching.routes[f"{DEMAND}/matches"] = garbage
+    body = (await house.client.get(f"{DEMAND}/overview")).json()
+    assert (body["matches"], body["missing"]) == (None, ["matching"])
+
+
 async def test_what_matching_has_not_met_is_pending_for_those_who_may_read_it(house) -> None:
     for resource, path, foreign in (
         ("demand", DEMAND, house.demand),

@@ -76,6 +76,16 @@ async def test_a_head_request_has_the_length_and_no_body(house) -> None:
     assert house.supply.seen[0][0].method == "HEAD"
 
 
+async def test_no_content_has_neither_body_nor_length(house) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    house.demand.routes[DEMAND] = answer
+    response = await house.client.delete(DEMAND)
+    assert (response.status_code, response.content) == (204, b"")
+    assert "content-length" not in response.headers
+
+
 async def test_not_modified_has_no_body(house) -> None:
     async def answer(request: web.Request) -> web.Response:
         assert request.headers["If-None-Match"] == '"7"'

@@ -1,6 +1,7 @@
 """Clients get tokens that every service accepts; nobody else does."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from gateway.domain.clients import Client
 from gateway.storage.clients import client_table, metadata
+from gateway.storage.signing_key import SigningKeyError, TokenSigner
 from gateway.usecases.clients import seed_clients
 from gateway.usecases.secrets import SecretHasher
 from shared.contracts.identity import ROLE_SCOPES, Caller, Role
@@ -208,6 +210,29 @@ async def test_the_public_keys_are_served(house, signing_key) -> None:
     key = response.json()["keys"][0]
     assert key["kid"] == signing_key.kid
     assert "d" not in key
+
+
+async def test_the_memory_of_right_secrets_is_bounded(house, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.usecases.tokens.REMEMBERED", 1)
+    for client_id in ("dost-19", "office-kr", "dost-19"):
+        assert (await ask(house, client_id=client_id, client_secret=SECRET)).status_code == 200
+    assert len(house.app.state.tokens._right) <= 2
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"kty": "OKP"}'])
+def test_an_unusable_signing_key_is_named(tmp_path, content: str | None) -> None:
+    path = tmp_path / "signing.jwk"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SigningKeyError, match=r"signing\.jwk"):
+        TokenSigner(path)
+
+
+def test_a_public_key_cannot_sign(tmp_path, signing_key) -> None:
+    path = tmp_path / "signing.jwk"
+    path.write_text(json.dumps(signing_key.as_dict(private=False)))
+    with pytest.raises(SigningKeyError, match="no private key"):
+        TokenSigner(path)
 
 
 def test_a_client_without_a_province_has_no_such_claim() -> None:

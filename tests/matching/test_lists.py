@@ -1,12 +1,12 @@
 """Events in, lists and diagnoses out, on a real Postgres and a real NATS."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from shared.contracts.events import Event
 from svc_matching.consumers.items import supply_handler
@@ -283,14 +283,10 @@ async def test_a_failed_batch_leaves_no_trace_in_the_index(
     assert supplies_of(await listed(ask, demand)) == [tea.aggregate_id]
 
 
-async def test_an_unreadable_body_is_put_aside_and_its_neighbours_go_on(
-    world: World, ask: Ask
-) -> None:
-    demand, tea = world.demand(), world.supply()
-    broken = world.supply(trl="nine")
-    for event in (broken, tea, demand):
-        await world.send(event)
-    while not await world.rows(tables.match):
-        await asyncio.sleep(0.01)
-    letters = await world.rows(tables.messaging.dead_letter)
-    assert [letter.message_id for letter in letters] == [str(broken.id)]
+async def test_an_unreadable_body_is_refused_with_its_batch(world: World) -> None:
+    tea, broken = world.supply(), world.supply(trl="nine")
+    handle = supply_handler(world.transactions.matcher)
+    with pytest.raises(ValidationError):
+        async with world.transactions.begin() as work:
+            await handle(work, [tea, broken])
+    assert await world.rows(tables.item) == []

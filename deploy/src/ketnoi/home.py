@@ -32,10 +32,6 @@ class Home:
         return self.data / "nats"
 
     @property
-    def matching(self) -> Path:
-        return self.data / "matching"
-
-    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -62,7 +58,7 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folders that are missing; say which one cannot be made, and why."""
-        folders = (self.root, self.data, self.nats, self.matching, self.logs, self.keys, self.run)
+        folders = (self.root, self.data, self.nats, self.logs, self.keys, self.run)
         for folder in folders:
             with explained(folder):
                 # The root may be entered (not read): a dropped server may need its programs.

@@ -127,7 +127,6 @@ class _Suite:
         )
         self._environments = ServiceEnvironments(
             environment=environment,
-            home=home,
             credentials=self._credentials,
             keys=load_keys(home),
             ports=self._ports,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from ketnoi.addresses import nats_user_url, service_url
 from ketnoi.credentials import Credentials, Keys
 from ketnoi.environment import Environment
-from ketnoi.home import Home
-from ketnoi.services import GATEWAY, MATCHING, Service
+from ketnoi.services import GATEWAY, Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +14,6 @@ class ServiceEnvironments:
     """`database_url` and `nats_url` are the administrator's; services get their own logins."""
 
     environment: Environment
-    home: Home
     credentials: Credentials
     keys: Keys
     ports: Mapping[str, int]
@@ -43,8 +41,6 @@ class ServiceEnvironments:
         own = {}
         if service.messaging:
             own["KETNOI_NATS_URL"] = nats_user_url(self.nats_url, service, self.credentials.nats)
-        if service.name == MATCHING.name:
-            own["KETNOI_SNAPSHOT_DIR"] = str(self.home.matching)
         if service.name == GATEWAY.name:
             own["KETNOI_SIGNING_KEY_PATH"] = str(self.keys.signing)
             for name, port in self.ports.items():

@@ -15,14 +15,14 @@ router = APIRouter()
 
 
 class OverviewMatches(Contract):
-    """The first matches of the demand."""
+    """The first fifty matches of the demand."""
 
     items: list[Match]
     pending: bool = Field(description="True until svc-matching has ranked the demand.")
 
 
 class OverviewCounts(Contract):
-    """How many there are; null where the part is missing or withheld."""
+    """How many are shown; null where the part is missing or withheld."""
 
     matches: int | None
     near_misses: int | None

@@ -11,7 +11,12 @@ from gateway.clients.upstream import Answer
 from gateway.domain.paths import Part
 from gateway.usecases.matches import diagnosis_of_demand, matches_of_demand
 from shared.kernel.errors import KetnoiError, NotFoundError
+from shared.telemetry import get_logger
 
+log = get_logger("overview")
+
+FIRST = "limit=50"
+"""A demand's list holds twenty matches, and those that have left it."""
 _OK = 200
 _WITHHELD = frozenset({401, 403, 404})
 
@@ -32,7 +37,7 @@ async def overview_of_demand(parts: Parts, demand_id: UUID) -> Answer:
     """
     async with asyncio.TaskGroup() as group:
         demand = group.create_task(_or_refusal(parts.ask(Part.DEMAND, f"/v1/demands/{demand_id}")))
-        matches_task = group.create_task(_found(matches_of_demand(parts, demand_id, "limit=200")))
+        matches_task = group.create_task(_found(matches_of_demand(parts, demand_id, FIRST)))
         diagnosis_task = group.create_task(_found(diagnosis_of_demand(parts, demand_id)))
     answer, matches, diagnosis = demand.result(), matches_task.result(), diagnosis_task.result()
     if isinstance(answer, KetnoiError):
@@ -70,6 +75,8 @@ async def _found(asked: Awaitable[Answer]) -> _Found:
     if answer.status in _WITHHELD:
         return _Found(withheld=True)
     document = answer.body() if answer.status == _OK else None
+    if document is None:
+        log.warning("part_unreadable", status=answer.status, code=answer.code)
     return _Found(document, missing=not isinstance(document, dict))
 
 

@@ -13,13 +13,13 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    insert,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.lifecycles import Step, Transition
+from shared.db.bulk import insert_many
 
 
 def history_table(metadata: MetaData) -> Table:
@@ -65,8 +65,7 @@ async def write_history(
     connection: AsyncConnection, table: Table, rows: list[dict[str, object]]
 ) -> None:
     """Add rows in the transaction of the change that they tell of."""
-    if rows:
-        await connection.execute(insert(table), rows)
+    await insert_many(connection, table, rows)
 
 
 async def read_history(

@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 
 from shared.contracts.identity import Caller
 from shared.contracts.imports import ImportKind, ImportState
+from shared.db.bulk import insert_many
 from shared.db.database import is_passing
 from shared.imports.files import Record, read_records
 from shared.imports.jobs import Imports, caller_from_json
@@ -156,8 +157,7 @@ class ImportRunner:
             if not isinstance(result, Outcome)
             for position, error in enumerate(result[:MAX_ERRORS_PER_ROW])
         ]
-        if rows:
-            await work.connection.execute(insert(self._error), rows)
+        await insert_many(work.connection, self._error, rows)
 
     async def _count_failure(self, file: _File, error: Exception) -> None:
         """Try a chunk again that met a race; a chunk that never works must not block the rest."""

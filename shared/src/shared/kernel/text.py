@@ -29,8 +29,11 @@ def clean(text: str) -> str:
     """
     if "\x00" in text:
         raise ValueError("contains the NUL character (U+0000)")
-    if not text.isascii() and any("\ud800" <= ch <= "\udfff" for ch in text):
-        raise ValueError("contains half a surrogate pair; send valid Unicode")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("contains half a surrogate pair; send valid Unicode") from error
     return _CONTROL.sub("", unicodedata.normalize("NFC", text))
 
 

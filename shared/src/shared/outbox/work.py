@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.events import Event
 from shared.db import Database
+from shared.db.bulk import insert_many
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.ids import new_id
 from shared.outbox.tables import MessagingTables
@@ -89,7 +90,7 @@ class Transactions:
             work.db_epoch = await self._epoch(connection)
             yield work
             if work.events:
-                await connection.execute(insert(self.tables.outbox), _rows(work.events))
+                await insert_many(connection, self.tables.outbox, _rows(work.events))
         for action in work._after_commit:  # noqa: SLF001 - the two classes are one mechanism
             action()
         if work.events:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
-    insert,
     literal,
     literal_column,
     or_,
@@ -30,6 +29,7 @@ from shared.contracts.demands import Demand, DemandFilter, DemandProfile, Demand
 from shared.contracts.identity import Caller, Role
 from shared.contracts.lifecycles import Change, Stored, Transition
 from shared.contracts.places import codes_of
+from shared.db.bulk import insert_many
 from shared.db.history import history_rows, read_history, write_history
 from shared.kernel.errors import ConflictError
 from shared.kernel.text import search_key
@@ -140,8 +140,7 @@ async def write(connection: AsyncConnection, changes: Sequence[Change[Demand]]) 
     created = [_values(change.after) for change in changes if change.created]
     changed = [_values(change.after) for change in changes if not change.created]
     try:
-        if created:
-            await connection.execute(insert(demand), created)
+        await insert_many(connection, demand, created)
         if changed:
             for values in changed:
                 values["this_id"] = values.pop("id")

@@ -26,7 +26,7 @@ _LEAST_RARITY = 0.1
 """Even a word of every text counts: a region that only offers tea dryers must find them."""
 
 _PRIOR_TEXTS = 100
-"""A small pool says little about what is common: as if so many texts without the term were there."""
+"""A small pool says little about what is common: as if so many more texts lacked the term."""
 
 
 def _rarity(texts: int, seen: int) -> float:

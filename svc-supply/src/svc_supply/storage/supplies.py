@@ -12,7 +12,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
-    insert,
     literal,
     literal_column,
     or_,
@@ -29,6 +28,7 @@ from shared.contracts.base import Visibility, assemble
 from shared.contracts.identity import Caller
 from shared.contracts.lifecycles import Change, Stored, Transition
 from shared.contracts.supplies import Supply, SupplyFilter, SupplyProfile, SupplyStatus
+from shared.db.bulk import insert_many
 from shared.db.history import history_rows, read_history, write_history
 from shared.kernel.errors import ConflictError
 from shared.kernel.text import search_key
@@ -137,8 +137,7 @@ async def write(connection: AsyncConnection, changes: Sequence[Change[Supply]]) 
     created = [_values(change.after) for change in changes if change.created]
     changed = [_values(change.after) for change in changes if not change.created]
     try:
-        if created:
-            await connection.execute(insert(supply), created)
+        await insert_many(connection, supply, created)
         if changed:
             for values in changed:
                 values["this_id"] = values.pop("id")

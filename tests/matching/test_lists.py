@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from shared.contracts.events import Event
 from svc_matching.consumers.items import supply_handler
-from svc_matching.storage import tables
+from svc_matching.storage import items, tables
 from svc_matching.usecases.epochs import freeze_when_due, rank_pending
 from svc_matching.usecases.list_writing import DIAGNOSIS_CHANGED, LIST_UPDATED
 from svc_matching.usecases.lists import rank_lists
@@ -98,6 +98,17 @@ async def test_a_late_old_version_does_not_undo_a_newer_one(world: World, ask: A
     withdrawn = world.later(tea, "WITHDRAWN")
     await world.tell(demand, withdrawn, tea)
     assert await listed(ask, demand) == []
+
+
+async def test_the_table_itself_refuses_an_older_copy(world: World) -> None:
+    tea = world.supply(version=3)
+    await world.tell(tea)
+    (row,) = await world.rows(tables.item)
+    older = row._asdict() | {"version": 2, "status": "WITHDRAWN"}
+    async with world.transactions.begin() as work:
+        await items.upsert(work.connection, [older])
+    (after,) = await world.rows(tables.item)
+    assert (after.version, after.status) == (3, "PUBLISHED")
 
 
 async def test_versions_of_a_restored_producer_count_from_its_new_epoch(

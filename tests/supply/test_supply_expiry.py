@@ -8,6 +8,7 @@ import httpx
 
 from shared.outbox import Transactions
 from svc_supply.storage import tables
+from svc_supply.usecases.housekeeping import forget_answers
 from svc_supply.usecases.supply_expiry import expire_supplies
 
 Headers = dict[str, str]
@@ -40,3 +41,19 @@ async def test_a_supply_expires_after_its_day_in_vietnam_and_only_once(
     assert [fact for fact, _ in await facts(supply["id"])].count("expired") == 1
     told = (await client.get(f"{path}/transitions", headers=owner)).json()
     assert (told["items"][-1]["actor"], told["items"][-1]["role"]) == ("system", "system")
+
+
+async def test_stored_answers_are_kept_for_a_week(
+    client: httpx.AsyncClient, owner: Headers, transactions: Transactions, unique: str
+) -> None:
+    async def send() -> str:
+        headers = owner | {"Idempotency-Key": unique}
+        answer = await client.post("/v1/supplies", json={"title": "t"}, headers=headers)
+        found: str = answer.json()["id"]
+        return found
+
+    first = await send()
+    await forget_answers(transactions)
+    assert await send() == first
+    await forget_answers(at(transactions, OVER))
+    assert await send() != first

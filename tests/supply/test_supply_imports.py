@@ -230,6 +230,7 @@ async def test_a_job_is_seen_by_its_tenant_and_operators(
     client: httpx.AsyncClient, operator: Headers, owner: Headers, authorization: Any, unique: str
 ) -> None:
     sent = await send(client, owner, lines([row(unique, 1)]))
+    await finished(client, owner, sent)
     path = sent.headers["Location"]
     assert (await client.get(path)).status_code == 401
     stranger = authorization("provider", "stranger")
@@ -249,6 +250,7 @@ async def test_a_repeated_upload_with_its_key_is_one_job(
     first = await send(client, keyed, content)
     again = await send(client, keyed, content)
     assert again.json() == first.json()
+    await finished(client, owner, first)
     other = await send(client, keyed, lines([row(unique, 2)]))
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
@@ -270,3 +272,22 @@ async def test_two_workers_share_the_jobs_and_repeat_nothing(
     assert counts(job) == (1600, 1600, 1600, 0, 0, 0)
     supply = (await client.get(f"/v1/supplies/by-ref/{unique}/1599", headers=operator)).json()
     assert await facts(supply["id"]) == [("published", 1)]
+
+
+async def test_a_worker_that_dies_in_the_middle_repeats_and_skips_nothing(
+    client: httpx.AsyncClient, operator: Headers, app: Any, unique: str, facts: Any
+) -> None:
+    imports: Imports = app.state.imports
+    rows = [row(unique, number, status="PUBLISHED") for number in range(1600)]
+    sent = await send(client, operator, lines(rows))
+    for turns in range(1, 40):
+        dying = asyncio.create_task(ImportRunner(imports).step())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    job = await finished(client, operator, sent)
+    assert counts(job) == (1600, 1600, 1600, 0, 0, 0)
+    for ref in (0, 799, 1599):
+        supply = (await client.get(f"/v1/supplies/by-ref/{unique}/{ref}", headers=operator)).json()
+        assert await facts(supply["id"]) == [("published", 1)]

@@ -1,4 +1,4 @@
-"""The background half of svc-demand: relay, imports, expiry."""
+"""The background half of svc-demand: relay, imports, expiry, housekeeping."""
 
 import asyncio
 import signal
@@ -12,9 +12,11 @@ from shared.telemetry import configure_logging
 from svc_demand.settings import Settings
 from svc_demand.storage import tables
 from svc_demand.usecases.demand_expiry import expire_demands
+from svc_demand.usecases.housekeeping import forget_answers
 from svc_demand.usecases.importers import IMPORTERS
 
 EXPIRY_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 6 * 3600.0
 SERVICE = "svc_demand"
 
 
@@ -36,13 +38,16 @@ def open_imports(transactions: Transactions) -> Imports:
 
 def build_worker(settings: Settings, transactions: Transactions, imports: Imports) -> Worker:
     """Wire what runs beside the HTTP app, or alone."""
+    housekeeping = periodic(
+        "housekeeping", partial(forget_answers, transactions), HOUSEKEEPING_SECONDS
+    )
     expiry = periodic("expiry", partial(expire_demands, transactions), EXPIRY_SECONDS)
     return Worker(
         SERVICE,
         settings.nats_url.get_secret_value(),
         transactions,
         handlers={},
-        loops=[ImportRunner(imports).loop, expiry],
+        loops=[ImportRunner(imports).loop, expiry, housekeeping],
     )
 
 

@@ -1,7 +1,11 @@
 """What svc-matching reads from its environment."""
 
+from pydantic import Field
+
 from shared.settings import MessagingSettings
 
 
 class Settings(MessagingSettings):
-    """Nothing of its own so far."""
+    """`quiet_seconds`: how long the input must pause before the statistics are frozen anew."""
+
+    quiet_seconds: float = Field(1.0, ge=0)

@@ -19,7 +19,8 @@ def build_transactions(settings: Settings) -> MatchingTransactions:
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
-    return MatchingTransactions(database, messaging, "ketnoi/svc-matching", Matcher())
+    matcher = Matcher(quiet_seconds=settings.quiet_seconds)
+    return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
 
 
 def build_worker(settings: Settings, transactions: MatchingTransactions) -> Worker:

@@ -1,4 +1,4 @@
-"""The background half of svc-supply: relay, imports, expiry."""
+"""The background half of svc-supply: relay, imports, expiry, housekeeping."""
 
 import asyncio
 import signal
@@ -11,10 +11,12 @@ from shared.outbox import Transactions, Worker, periodic
 from shared.telemetry import configure_logging
 from svc_supply.settings import Settings
 from svc_supply.storage import tables
+from svc_supply.usecases.housekeeping import forget_answers
 from svc_supply.usecases.importers import IMPORTERS
 from svc_supply.usecases.supply_expiry import expire_supplies
 
 EXPIRY_SECONDS = 30.0
+HOUSEKEEPING_SECONDS = 6 * 3600.0
 SERVICE = "svc_supply"
 
 
@@ -36,13 +38,16 @@ def open_imports(transactions: Transactions) -> Imports:
 
 def build_worker(settings: Settings, transactions: Transactions, imports: Imports) -> Worker:
     """Wire what runs beside the HTTP app, or alone."""
+    housekeeping = periodic(
+        "housekeeping", partial(forget_answers, transactions), HOUSEKEEPING_SECONDS
+    )
     expiry = periodic("expiry", partial(expire_supplies, transactions), EXPIRY_SECONDS)
     return Worker(
         SERVICE,
         settings.nats_url.get_secret_value(),
         transactions,
         handlers={},
-        loops=[ImportRunner(imports).loop, expiry],
+        loops=[ImportRunner(imports).loop, expiry, housekeeping],
     )
 
 

@@ -6,10 +6,22 @@ The key belongs to one client, so that a tenant can never read another's stored 
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, func, select, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,3 +111,9 @@ async def once(
     answer = await effect()
     await key.store(connection, table, answer.model_dump_json(by_alias=True).encode())
     return answer
+
+
+async def forget(connection: AsyncConnection, table: Table, now: datetime) -> None:
+    """Drop the answers that have been kept long enough."""
+    before = now - timedelta(days=KEPT_DAYS)
+    await connection.execute(delete(table).where(table.c.created_at < before))

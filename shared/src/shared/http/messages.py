@@ -58,6 +58,6 @@ def localised(error: Mapping[str, Any], *, english: bool) -> str:
     if template is None:
         return own
     try:
-        return template.format(**error.get("ctx", {}))
+        return template.format(**error.get("ctx", {})).replace(" or ", " hoặc ")
     except (KeyError, IndexError):
         return own

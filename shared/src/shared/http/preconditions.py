@@ -23,14 +23,14 @@ def _parse(header: str | None) -> int | None:
     return int(found.group(1))
 
 
-def optional_version(
+async def optional_version(
     if_match: Annotated[str | None, Header(description='The version you read, e.g. `"3"`.')] = None,
 ) -> int | None:
     """Dependency: the version in If-Match, if given."""
     return _parse(if_match)
 
 
-def required_version(
+async def required_version(
     if_match: Annotated[str | None, Header(description='The version you read, e.g. `"3"`.')] = None,
 ) -> int:
     """Dependency: the version in If-Match; 428 when it is missing."""

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/imports", tags=["imports"])
 Importing = Annotated[Caller, Depends(require_scope(Scope.IMPORTS_WRITE))]
 
 
-def _imports(request: Request) -> Imports:
+async def _imports(request: Request) -> Imports:
     imports: Imports = request.app.state.imports
     return imports
 

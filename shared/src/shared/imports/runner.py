@@ -28,7 +28,8 @@ from shared.telemetry import get_logger
 
 log = get_logger("imports")
 
-CHUNK_ROWS = 500
+CHUNK_ROWS = 250
+"""Few enough that requests in the same process wait for milliseconds only."""
 POLL_SECONDS = 1.0
 MAX_FAILURES = 5
 _OPEN = (ImportState.QUEUED, ImportState.RUNNING)

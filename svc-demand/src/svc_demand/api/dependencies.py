@@ -11,7 +11,7 @@ from shared.http.preconditions import optional_version, required_version
 from shared.outbox import Transactions
 
 
-def _transactions(request: Request) -> Transactions:
+async def _transactions(request: Request) -> Transactions:
     transactions: Transactions = request.app.state.transactions
     return transactions
 

@@ -1,11 +1,10 @@
 """When the frozen statistics have grown too old."""
 
 DRIFT = 0.2
-QUIET_SECONDS = 1.0
 SMALL = 32
 
 
-def is_time_to_freeze(live: int, frozen: int, quiet_seconds: float) -> bool:
+def is_time_to_freeze(live: int, frozen: int, *, is_quiet: bool) -> bool:
     """Whether the live supplies differ so much from the frozen ones that a new epoch pays.
 
     A drift of a fifth waits until the input pauses, so that an import does not rank everything
@@ -13,4 +12,4 @@ def is_time_to_freeze(live: int, frozen: int, quiet_seconds: float) -> bool:
     """
     if live >= 2 * max(frozen, SMALL):
         return True
-    return abs(live - frozen) > DRIFT * frozen and quiet_seconds >= QUIET_SECONDS
+    return abs(live - frozen) > DRIFT * frozen and is_quiet

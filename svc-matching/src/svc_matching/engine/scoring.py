@@ -141,7 +141,9 @@ def break_down(
         for place, (weight, value) in enumerate(zip(effective, values, strict=True))
     ]
     total = sum(parts)
-    shares = [score * part / total if total else 0.0 for part in parts]
+    if not total:
+        parts[0] = total = 1.0
+    shares = [score * part / total for part in parts]
     whole = [int(share) for share in shares]
     order = sorted(range(len(parts)), key=lambda place: (whole[place] - shares[place], place))
     for place in order[: score - sum(whole)]:

@@ -10,7 +10,7 @@ from shared.contracts.identity import Caller, Role
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ForbiddenError
 from shared.telemetry import get_logger
-from svc_matching.domain.epochs import QUIET_SECONDS, is_time_to_freeze
+from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
@@ -63,10 +63,11 @@ async def _is_due(matcher: Matcher) -> bool:
         return True
     if matcher.supplies_changed_at is None:
         return False
-    quiet = asyncio.get_running_loop().time() - matcher.supplies_changed_at
+    waited = asyncio.get_running_loop().time() - matcher.supplies_changed_at
+    is_quiet = waited >= matcher.quiet_seconds
     live = await matcher.run(matcher.engine.supplies.count_live)
-    due = is_time_to_freeze(live, matcher.engine.statistics.documents, quiet)
-    if not due and quiet >= QUIET_SECONDS:
+    due = is_time_to_freeze(live, matcher.engine.statistics.documents, is_quiet=is_quiet)
+    if is_quiet and not due:
         matcher.supplies_changed_at = None
     return due
 

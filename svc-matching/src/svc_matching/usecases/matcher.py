@@ -39,8 +39,9 @@ T = TypeVar("T")
 class Matcher:
     """The engine, the thread it runs in, and what is in doubt."""
 
-    def __init__(self, engine: Engine | None = None, *, clock: Clock = utc_now) -> None:
-        self.engine = engine or Engine()
+    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
+        self.engine = Engine()
+        self.quiet_seconds = quiet_seconds
         self.lock = asyncio.Lock()
         self.loaded = False
         self.has_pending = True

@@ -9,6 +9,7 @@ from shared.outbox.migration import create_messaging_tables
 revision = "0001"
 down_revision = None
 
+# A profile is two or three KiB; kept whole in its row it is written faster than compressed.
 _DEMAND = """
 CREATE TABLE demand (
     id uuid PRIMARY KEY,
@@ -30,7 +31,7 @@ CREATE TABLE demand (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CONSTRAINT demand_natural_key UNIQUE (owner, source_system, source_ref)
-)
+) WITH (toast_tuple_target = 8160)
 """
 
 # Lists go by id, newest first, within one status, owner or province.

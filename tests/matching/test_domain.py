@@ -1,0 +1,210 @@
+"""Who may read, what a diagnosis means, when an epoch ends: rules without any I/O."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.contracts.base import Visibility
+from shared.contracts.identity import Caller, Role
+from shared.contracts.matches import (
+    Component,
+    DiagnosisCode,
+    Family,
+    MatchedConcept,
+    NearMiss,
+    Reason,
+    ReasonCode,
+)
+from shared.kernel.errors import NotFoundError
+from svc_matching.domain.diagnoses import decide, diagnosis_text, leading_reasons, remedies
+from svc_matching.domain.epochs import is_time_to_freeze
+from svc_matching.domain.explanations import explain
+from svc_matching.domain.items import Age, Item, ItemKind
+from svc_matching.domain.matches import (
+    may_read_as_demand_side,
+    may_read_as_supply_side,
+    may_read_match,
+    require_demand_side,
+)
+
+R = ReasonCode
+
+
+def a_demand(
+    visibility: Visibility = Visibility.PUBLIC, status: str = "PUBLISHED", province: str = "19"
+) -> Item:
+    return Item(uuid4(), ItemKind.DEMAND, 1, status, "enterprise-1", visibility, province)
+
+
+def a_supply() -> Item:
+    return Item(uuid4(), ItemKind.SUPPLY, 1, "PUBLISHED", "office-kr", Visibility.PUBLIC, None)
+
+
+def caller(role: Role, tenant: str = "somebody", province: str | None = None) -> Caller:
+    return Caller(client_id="c", role=role, tenant=tenant, province=province)
+
+
+@pytest.mark.parametrize(
+    ("who", "may"),
+    [
+        (caller(Role.OPERATOR), True),
+        (caller(Role.ENTERPRISE, "enterprise-1"), True),
+        (caller(Role.DOST, "dost-19", "19"), True),
+        (caller(Role.DOST, "dost-19", "06"), True),
+        (caller(Role.DOST, "dost-01", "01"), False),
+        (caller(Role.ENTERPRISE, "enterprise-2"), False),
+        (caller(Role.OFFICE, "office-kr"), False),
+        (caller(Role.OPS), False),
+        (Caller(), False),
+    ],
+)
+def test_a_demands_matches_belong_to_its_side(who: Caller, *, may: bool) -> None:
+    assert may_read_as_demand_side(who, a_demand()) is may
+
+
+def test_nobody_owns_by_having_no_tenant() -> None:
+    orphan = Item(uuid4(), ItemKind.DEMAND, 1, "PUBLISHED", "", Visibility.PUBLIC, None)
+    assert not may_read_as_demand_side(Caller(), orphan)
+
+
+@pytest.mark.parametrize(
+    ("visibility", "status", "may"),
+    [
+        (Visibility.PUBLIC, "PUBLISHED", True),
+        (Visibility.PARTNERS, "PUBLISHED", True),
+        (Visibility.PRIVATE, "PUBLISHED", False),
+        (Visibility.PUBLIC, "ON_HOLD", False),
+    ],
+)
+def test_a_supplys_owner_reads_matches_of_demands_it_may_see(
+    visibility: Visibility, status: str, *, may: bool
+) -> None:
+    office = caller(Role.OFFICE, "office-kr")
+    assert may_read_match(office, a_demand(visibility, status), a_supply()) is may
+    assert may_read_as_supply_side(office, a_supply())
+
+
+def test_an_outsider_reads_no_match() -> None:
+    assert not may_read_match(caller(Role.PROVIDER, "other"), a_demand(), a_supply())
+
+
+def test_unknown_and_forbidden_differ_only_in_the_code() -> None:
+    outsider = caller(Role.ENTERPRISE, "enterprise-2")
+    with pytest.raises(NotFoundError) as forbidden:
+        require_demand_side(outsider, a_demand())
+    with pytest.raises(NotFoundError) as absent:
+        require_demand_side(outsider, None)
+    assert (absent.value.code, forbidden.value.code) == ("demand_unknown", "not_found")
+    assert (absent.value.en, absent.value.vi) == (forbidden.value.en, forbidden.value.vi)
+
+
+@pytest.mark.parametrize(
+    ("matched", "misses", "expected"),
+    [
+        (True, [[R.TRL_LOW]], DiagnosisCode.MATCHED),
+        (False, [], DiagnosisCode.NO_SUPPLY),
+        (False, [[R.TRL_LOW], [R.SPEC_FAILS, R.BUDGET_SHORT]], DiagnosisCode.MISMATCH),
+        (False, [[R.TRL_LOW], [R.BUDGET_SHORT]], DiagnosisCode.NO_RESOURCES),
+        (False, [[R.ABSORPTION_SHORT, R.BUDGET_SHORT]], DiagnosisCode.NO_RESOURCES),
+    ],
+)
+def test_the_triad(
+    misses: list[list[ReasonCode]], expected: DiagnosisCode, *, matched: bool
+) -> None:
+    assert decide(matched=matched, misses=misses) is expected
+
+
+def test_under_no_resources_only_the_right_supplies_give_reasons() -> None:
+    misses = [[R.TRL_LOW], [R.TRL_LOW], [R.BUDGET_SHORT]]
+    assert leading_reasons(DiagnosisCode.NO_RESOURCES, misses) == [R.BUDGET_SHORT]
+    assert leading_reasons(DiagnosisCode.MISMATCH, misses)[0] is R.TRL_LOW
+
+
+def a_miss(*reasons: Reason) -> NearMiss:
+    return NearMiss(supply_id=UUID(int=1), relevance=0.5, reasons=list(reasons))
+
+
+def test_no_supply_is_answered_by_a_search_order() -> None:
+    (remedy,) = remedies(DiagnosisCode.NO_SUPPLY, [])
+    assert (remedy.kind, remedy.for_) == ("SEARCH_ORDER", "NO_SUPPLY")
+
+
+def test_a_short_budget_names_the_smallest_sum_that_helps() -> None:
+    misses = [
+        a_miss(Reason(code=R.BUDGET_SHORT, have="10 VND", need="90 VND", by=80)),
+        a_miss(Reason(code=R.BUDGET_SHORT, have="10 VND", need="5,010 VND", by=5000)),
+    ]
+    found = {r.kind: r.detail for r in remedies(DiagnosisCode.NO_RESOURCES, misses)}
+    assert found == {"PARTIAL_TRANSFER": None, "HIGHER_BUDGET": "+80 VND"}
+
+
+@pytest.mark.parametrize("code", list(ReasonCode))
+def test_every_reason_has_a_way_out_and_words(code: ReasonCode) -> None:
+    misses = [a_miss(Reason(code=code))]
+    assert remedies(DiagnosisCode.MISMATCH, misses)
+    text = diagnosis_text(DiagnosisCode.MISMATCH, misses)
+    assert text.vi != text.en
+
+
+def a_component(name: str, family: Family, value: float, *, known: bool = True) -> Component:
+    return Component(
+        name=name, family=family, value=value, weight=0.1, contribution=0.05, known=known
+    )
+
+
+def test_an_explanation_says_what_meets_what_fits_what_is_short_and_what_is_unknown() -> None:
+    said = explain(
+        [
+            a_component("terms", Family.RELEVANCE, 0.5),
+            a_component("ipc", Family.RELEVANCE, 1.0),
+            a_component("trl", Family.SUITABILITY, 1.0),
+            a_component("country", Family.SUITABILITY, 0.3),
+            a_component("skills", Family.FEASIBILITY, 0.5, known=False),
+        ],
+        [MatchedConcept(concept="sấy chè", demand_text="sấy chè", supply_text="Sấy chè", share=1)],
+        [Reason(code=R.BUDGET_SHORT, have="10 VND", need="90 VND", by=80)],
+        same_language=True,
+    )
+    assert said.text.vi == (
+        "Trùng nội dung: «sấy chè»; cùng phân loại sáng chế IPC. "
+        "Phù hợp về mức sẵn sàng công nghệ (TRL). "
+        "Giá vượt ngân sách (có 10 VND, cần 90 VND). "
+        "Chưa có dữ liệu về kỹ năng."
+    )
+    assert said.text.en.startswith("Shared content: «sấy chè»; same IPC class.")
+    assert [strength.en for strength in said.strengths] == [
+        "IPC class",
+        "technology readiness (TRL)",
+    ]
+    (gap,) = said.gaps
+    assert (gap.code, gap.by, gap.unit) == ("BUDGET_SHORT", 80, "VND")
+
+
+def test_pairs_of_two_languages_say_that_only_the_codes_speak() -> None:
+    said = explain([a_component("ipc", Family.RELEVANCE, 1.0)], [], [], same_language=False)
+    assert said.text.en.startswith("Another language, so hardly a word in common")
+
+
+def test_a_later_database_epoch_is_newer_than_any_version() -> None:
+    assert Age(2, 1) > Age(1, 99) > Age(1, 98)
+
+
+@pytest.mark.parametrize(
+    ("live", "frozen", "is_quiet", "due"),
+    [
+        (100, 100, True, False),
+        (120, 100, True, False),
+        (121, 100, True, True),
+        (121, 100, False, False),
+        (79, 100, True, True),
+        (200, 100, False, True),
+        (10, 5, False, False),
+        (64, 0, False, True),
+        (1, 0, True, True),
+        (0, 0, True, False),
+    ],
+)
+def test_an_epoch_ends_after_a_drift_and_a_pause_or_a_doubling(
+    live: int, frozen: int, *, is_quiet: bool, due: bool
+) -> None:
+    assert is_time_to_freeze(live, frozen, is_quiet=is_quiet) is due

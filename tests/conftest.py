@@ -14,6 +14,16 @@ from ketnoi.local import LocalServers, embedded_servers
 from shared.contracts.identity import ROLE_SCOPES, Role
 from shared.http.auth import ALGORITHM, AUDIENCE, ISSUER
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak-seconds",
+        type=int,
+        default=0,
+        help="go on with the fault tests for so long (`make soak`); 0: each fault once",
+    )
+
+
 CURSOR_KEY = "cursor-key-of-the-tests"
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from ketnoi.addresses import async_url
 from ketnoi.local import LocalServers, embedded_servers
@@ -143,7 +143,17 @@ class World:
         """Send the events in this order, and wait until each has been read."""
         for event in events:
             await self.send(event)
+        await self._seen({event.id for event in events})
         await self.quiet()
+
+    async def _seen(self, ids: set[UUID]) -> None:
+        inbox = tables.messaging.inbox
+        counting = select(func.count(inbox.c.event_id.distinct())).where(inbox.c.event_id.in_(ids))
+        while True:
+            async with self.transactions.read() as connection:
+                if await connection.scalar(counting) == len(ids):
+                    return
+            await asyncio.sleep(0.01)
 
     async def quiet(self) -> None:
         """Wait until every event sent so far has been acknowledged."""

@@ -48,6 +48,22 @@ class _File:
     english: bool
     records: list[Record]
     failures: int = 0
+    ahead: tuple[int, asyncio.Task[list[Parsed]]] | None = None
+
+    def chunk(self, start: int) -> list[Record]:
+        return self.records[start : start + CHUNK_ROWS]
+
+    async def parsed(self, start: int) -> list[Parsed]:
+        """Return the chunk's rows, and begin to read the next: the database works meanwhile."""
+        if self.ahead is None or self.ahead[0] != start:
+            self.ahead = (start, self._parse(start))
+        rows = await self.ahead[1]
+        self.ahead = (start + CHUNK_ROWS, self._parse(start + CHUNK_ROWS))
+        return rows
+
+    def _parse(self, start: int) -> asyncio.Task[list[Parsed]]:
+        reading = asyncio.to_thread(_parse_all, self.chunk(start), self.importer, self.english)
+        return asyncio.create_task(reading)
 
 
 class ImportRunner:
@@ -74,10 +90,9 @@ class ImportRunner:
         if self._file is None or self._file.job_id != job.id:
             self._file = await self._open(job.id)
         file = self._file
-        chunk = file.records[job.done : job.done + CHUNK_ROWS]
-        parsed = await asyncio.to_thread(_parse_all, chunk, file.importer, file.english)
+        parsed = await file.parsed(job.done)
         try:
-            return await self._do_chunk(file, job, chunk, parsed)
+            return await self._do_chunk(file, job, file.chunk(job.done), parsed)
         except Exception as error:
             if is_passing(error):
                 raise

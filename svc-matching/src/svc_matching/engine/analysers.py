@@ -22,6 +22,7 @@ MAX_WORD = 40
 
 _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
+_RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _NUMBER = re.compile(r"\d+")
 
@@ -69,16 +70,19 @@ def _is_word(token: str) -> bool:
 
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
     found = TermCounts()
-    terms: list[str] = []
-    for token in _tokens(text):
-        if not _is_word(token) or token in stop:
+    # Order does not matter here, so each different word is looked at once.
+    for word, count in Counter(_RUN.findall(text)).items():
+        if word in stop or _NUMBER.fullmatch(word):
             continue
-        if _IS_CJK.match(token):
-            terms += _bigrams(token)
-        elif len(token) > 1:
-            terms.append(stem(token))
-    found.counts.update(terms)
-    found.length = len(terms)
+        if _IS_CJK.match(word):
+            terms = _bigrams(word)
+        elif len(word) > 1:
+            terms = [stem(word[:MAX_WORD])]
+        else:
+            continue
+        found.length += count * len(terms)
+        for term in terms:
+            found.counts[term] += count
     return found
 
 
@@ -148,4 +152,6 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
             previous = word
         elif (key := stem(lower)) in wanted:
             found.setdefault(key, word)
+        if len(found) == len(wanted):
+            break
     return found

@@ -55,6 +55,8 @@ _NUMBERS: dict[str, str] = {
 
 def bits(chosen: Sequence[str], names: type[TransferForm | TransferPart | TransferMethod]) -> int:
     """Return a bit for each chosen member, in the order of the enumeration."""
+    if not chosen:
+        return 0
     return sum(1 << place for place, name in enumerate(names) if name in chosen)
 
 

@@ -119,6 +119,12 @@ class Engine:
         """Let supplies below `bar` pass this demand by without a second look."""
         self.demands.set_bar(demand_id, bar)
 
+    def languages(self, demand_id: UUID, supply_id: UUID) -> tuple[str | None, str | None]:
+        """Return the languages that both sides' texts were analysed in."""
+        slot = self.supplies.slots.get(supply_id)
+        supply = None if slot is None else self.supplies.columns.facts[slot].language
+        return self._demand(demand_id).facts.language, supply
+
     def explain(self, demand_id: UUID, supply_id: UUID) -> TermMatch:
         """Return the terms that made this pair relevant."""
         slot = self.supplies.slots.get(supply_id)

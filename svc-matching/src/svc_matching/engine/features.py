@@ -24,6 +24,7 @@ def pack_features(engine: Engine, demand_id: UUID, pair: Pair) -> Features:
         ],
         "terms": [[each.term, each.share] for each in met.terms],
         "coverage": met.coverage,
+        "languages": engine.languages(demand_id, pair.supply_id),
         "gaps": [
             reason.model_dump(mode="json", exclude_none=True)
             for reason in engine.reasons(demand_id, pair)

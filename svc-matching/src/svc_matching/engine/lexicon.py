@@ -44,17 +44,23 @@ class Lexicon:
 
     def intern(self, terms: Iterable[str]) -> NDArray[np.int32]:
         """Return the ids of `terms`, giving new ones their own."""
-        known = self._ids
-        found = []
-        for term in terms:
-            number = known.get(term)
-            if number is None:
-                number = known[term] = len(self._terms)
-                self._terms.append(term)
-                self._pools.append(POOLS.index(pool_of(term)))
-                self._kinds.append(kind_of(term))
-            found.append(number)
+        wanted = terms if isinstance(terms, (list, tuple)) else list(terms)
+        found = list(map(self._ids.get, wanted))
+        if None in found:
+            found = [
+                self._add(term) if number is None else number
+                for term, number in zip(wanted, found, strict=True)
+            ]
         return np.array(found, np.int32)
+
+    def _add(self, term: str) -> int:
+        number = self._ids.get(term)
+        if number is None:
+            number = self._ids[term] = len(self._terms)
+            self._terms.append(term)
+            self._pools.append(POOLS.index(pool_of(term)))
+            self._kinds.append(kind_of(term))
+        return number
 
     def term(self, number: int) -> str:
         return self._terms[number]

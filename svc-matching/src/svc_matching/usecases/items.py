@@ -61,8 +61,10 @@ async def take_supplies(
     ids = frozenset(arrival.state.id for arrival in fresh)
     matcher.doubt(ids)
     concerned = await matcher.run(_place_supplies, matcher.engine, fresh, views)
-    concerned |= await matches.read_holders(work.connection, ids)
-    concerned |= await diagnoses.read_concerned(work.connection, ids)
+    holders = await matches.read_holders(work.connection, ids)
+    holders |= await diagnoses.read_concerned(work.connection, ids)
+    for demand_id in holders:
+        concerned.setdefault(demand_id, set())
     await revise_lists(work, matcher, concerned, ids)
     matcher.note_supplies()
 
@@ -122,11 +124,12 @@ def _place_demands(
 
 def _place_supplies(
     engine: Engine, arrivals: Sequence[SupplyArrival], views: Sequence[Views]
-) -> set[UUID]:
-    """Put the supplies in their places; return the open demands that they may change."""
-    concerned: set[UUID] = set()
+) -> dict[UUID, set[UUID]]:
+    """Put the supplies in their places; return which of them each open demand must look at."""
+    concerned: dict[UUID, set[UUID]] = {}
     for arrival, view in zip(arrivals, views, strict=True):
         state = arrival.state
         put_supply(engine, state.id, state, state.status, view)
-        concerned.update(engine.concerned(state.id))
+        for demand_id in engine.concerned(state.id):
+            concerned.setdefault(demand_id, set()).add(state.id)
     return concerned

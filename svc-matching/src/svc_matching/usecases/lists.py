@@ -1,6 +1,6 @@
 """Keep lists, near misses and diagnoses up to date."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from shared.contracts.matches import MatchList
@@ -29,25 +29,29 @@ async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UU
 
 
 async def revise_lists(
-    work: UnitOfWork, matcher: Matcher, demand_ids: Collection[UUID], changed: frozenset[UUID]
+    work: UnitOfWork,
+    matcher: Matcher,
+    concerned: Mapping[UUID, Collection[UUID]],
+    changed: frozenset[UUID],
 ) -> None:
     """Bring lists up to date after some supplies changed.
 
-    A list of an older epoch is left to the ranking that it waits for.
+    `concerned` names for each demand the changed supplies that reach its bar; none when it only
+    loses some. A list of an older epoch is left to the ranking that it waits for.
     """
-    if not demand_ids:
+    if not concerned:
         return
     epoch = matcher.engine.statistics.epoch
     standings = {
         demand_id: standing
-        for demand_id, standing in (await _read_standings(work, demand_ids)).items()
+        for demand_id, standing in (await _read_standings(work, concerned)).items()
         if standing.state is not None
         and standing.state.is_open
         and standing.state.index_epoch == epoch
     }
     matcher.doubt(standings)
     rankings = {demand_id: standing.ranking() for demand_id, standing in standings.items()}
-    revisions = await matcher.run(_revise_all, matcher.engine, rankings, changed)
+    revisions = await matcher.run(_revise_all, matcher.engine, rankings, concerned, changed)
     await write_revisions(work, matcher.engine, revisions, standings)
 
 
@@ -56,13 +60,17 @@ def _rank_all(engine: Engine, demand_ids: Iterable[UUID]) -> list[Revision]:
 
 
 def _revise_all(
-    engine: Engine, rankings: dict[UUID, Ranking], changed: frozenset[UUID]
+    engine: Engine,
+    rankings: dict[UUID, Ranking],
+    concerned: Mapping[UUID, Collection[UUID]],
+    changed: frozenset[UUID],
 ) -> list[Revision]:
     revisions = []
     for demand_id, old in rankings.items():
-        fresh = engine.score(demand_id, changed)
+        fresh = engine.score(demand_id, concerned[demand_id])
         new = engine.merge(old, changed, fresh) or engine.rank(demand_id)
-        revisions.append(_revision(engine, demand_id, new))
+        if new != old:
+            revisions.append(_revision(engine, demand_id, new))
     return revisions
 
 

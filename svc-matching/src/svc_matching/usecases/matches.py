@@ -30,7 +30,6 @@ from svc_matching.domain.matches import (
 )
 from svc_matching.engine.analysers import surfaces
 from svc_matching.engine.features import components_of, gaps_of, passed_gates, terms_of
-from svc_matching.engine.languages import choose_language
 from svc_matching.engine.matched import MatchedTerm
 from svc_matching.engine.views import Profile, plain_text
 from svc_matching.engine.weights import MILLION
@@ -110,14 +109,16 @@ async def _render(
 def _matches(
     rows: Sequence[Row[Any]], profiles: dict[UUID, dict[str, Any]], *, from_supply: bool
 ) -> list[Match]:
-    demands = {
-        demand_id: _Text(DemandProfile.model_validate(profiles[demand_id]))
-        for demand_id in {row.demand_id for row in rows}
-    }
-    supplies = {
-        supply_id: _Text(SupplyProfile.model_validate(profiles[supply_id]))
-        for supply_id in {row.supply_id for row in rows}
-    }
+    demands: dict[UUID, _Text] = {}
+    supplies: dict[UUID, _Text] = {}
+    for row in rows:
+        wanted_in, offered_in = row.features["languages"]
+        if row.demand_id not in demands:
+            profile = DemandProfile.model_validate(profiles[row.demand_id])
+            demands[row.demand_id] = _Text(profile, wanted_in)
+        if row.supply_id not in supplies:
+            offer = SupplyProfile.model_validate(profiles[row.supply_id])
+            supplies[row.supply_id] = _Text(offer, offered_in)
     wanted = frozenset(each.term for row in rows for each in terms_of(row.features))
     for text in demands.values():
         text.find(wanted)
@@ -130,14 +131,14 @@ def _matches(
 class _Text:
     """A side's profile with the words behind the terms."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, language: str | None) -> None:
         self.profile = profile
+        self.language = language
         self._plain = plain_text(profile)
-        self.language = choose_language(self._plain, profile.language)
         self._found: dict[str, str] = {}
 
     def find(self, terms: frozenset[str]) -> None:
-        self._found.update(surfaces(self._plain, self.language, terms))
+        self._found.update(surfaces(self._plain, self.language or "", terms))
 
     def surface(self, term: str) -> str:
         """Return the words as written; a term known from a translation only shows itself."""

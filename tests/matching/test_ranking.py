@@ -113,7 +113,7 @@ def test_the_order_of_arrival_changes_nothing(
     offers: list[dict[str, Any]], chance: random.Random
 ) -> None:
     numbered = list(enumerate(offers))
-    one, other = Engine(), Engine()
+    one, other = Engine(year=2026), Engine(year=2026)
     for engine in (one, other):
         put_demand(engine, **RICH_DEMAND)
         for number, offer in numbered:
@@ -131,7 +131,7 @@ def test_the_order_of_arrival_changes_nothing(
 def test_lists_kept_up_to_date_equal_lists_ranked_anew(
     offers: list[dict[str, Any]], changes: list[tuple[int, dict[str, Any] | None]]
 ) -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     for number, offer in enumerate(offers[:30]):
         put_supply(engine, number, **offer)
     engine.adopt(engine.freeze(1))
@@ -184,7 +184,7 @@ def _keys(pairs: Sequence[Pair]) -> list[tuple[UUID, int]]:
     ],
 )
 def test_a_better_supply_never_ranks_lower(worse: dict[str, Any], better: dict[str, Any]) -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, **RICH_DEMAND)
     low = put_supply(engine, 1, **{"title": "tea dryer"} | worse)
     high = put_supply(engine, 2, **{"title": "tea dryer"} | better)
@@ -193,14 +193,14 @@ def test_a_better_supply_never_ranks_lower(worse: dict[str, Any], better: dict[s
 
 
 def test_equal_scores_are_ordered_by_id() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine)
     ids = [put_supply(engine, number) for number in (3, 1, 2)]
     assert [supply_id for supply_id, _ in ranked(engine)] == sorted(ids)
 
 
 def test_exact_marks_win_over_the_form_without_marks() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="Máy bơm", language="vi")
     bare = put_supply(engine, 1, title="may bom", language="vi")
     exact = put_supply(engine, 2, title="máy bơm", language="vi")
@@ -211,7 +211,7 @@ def test_exact_marks_win_over_the_form_without_marks() -> None:
 
 
 def test_a_demand_without_marks_finds_the_supply_with_marks() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="say che", language="vi")
     tea = put_supply(engine, 1, title="Lò sấy chè", language="vi")
     put_supply(engine, 2, title="Nồi hơi đốt trấu", language="vi")
@@ -219,7 +219,7 @@ def test_a_demand_without_marks_finds_the_supply_with_marks() -> None:
 
 
 def test_a_translated_supply_meets_a_demand_of_that_language() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="Lò sấy chè", language="vi")
     korean = put_supply(
         engine,
@@ -232,7 +232,7 @@ def test_a_translated_supply_meets_a_demand_of_that_language() -> None:
 
 
 def test_unknown_codes_leave_the_score_to_the_terms() -> None:
-    with_codes, without = Engine(), Engine()
+    with_codes, without = Engine(year=2026), Engine(year=2026)
     put_demand(with_codes, **RICH_DEMAND | {"budget": None, "absorption": None})
     put_demand(
         without,
@@ -248,7 +248,7 @@ def test_unknown_codes_leave_the_score_to_the_terms() -> None:
 
 
 def test_a_text_equal_to_the_demand_has_full_term_relevance() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="Heat pump dryer", description="For green tea leaves")
     put_supply(engine, 1, title="Heat pump dryer", description="For green tea leaves")
     (pair,) = engine.rank(DEMAND).listed
@@ -256,14 +256,14 @@ def test_a_text_equal_to_the_demand_has_full_term_relevance() -> None:
 
 
 def test_unrelated_supplies_are_not_listed() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="Tea dryer")
     put_supply(engine, 1, title="Welding robot")
     assert ranked(engine) == []
 
 
 def test_statistics_survive_being_stored() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine)
     for number, word in enumerate(WORDS):
         put_supply(engine, number, title=f"tea dryer {word}")
@@ -276,7 +276,7 @@ def test_statistics_survive_being_stored() -> None:
 
 
 def test_lists_hold_the_best_of_many_blocks() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="tea dryer pump", trl_min=5)
     for number in range(700):
         put_supply(
@@ -300,7 +300,7 @@ def test_weights_that_do_not_add_up_are_refused() -> None:
 
 
 def test_a_listed_supply_that_got_worse_makes_room_for_one_never_kept() -> None:
-    engine = Engine()
+    engine = Engine(year=2026)
     put_demand(engine, title="tea dryer pump")
     for number in range(30):
         put_supply(engine, number, title="tea dryer", trl=9, country="VN")

@@ -27,9 +27,12 @@ VOCABULARY_VERSION = "none"
 
 
 class Engine:
-    """Ranks supplies for open demands, and finds the demands that a supply concerns."""
+    """Ranks supplies for open demands, and finds the demands that a supply concerns.
 
-    def __init__(self, weights: Weights | None = None, *, year: int = 2026) -> None:
+    `year` is what the age of used equipment counts from; it changes with an epoch only.
+    """
+
+    def __init__(self, weights: Weights | None = None, *, year: int) -> None:
         self.weights = weights or load_weights()
         self.year = year
         self.lexicon = Lexicon()

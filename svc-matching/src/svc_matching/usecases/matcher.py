@@ -40,7 +40,7 @@ class Matcher:
     """The engine, the thread it runs in, and what is in doubt."""
 
     def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
-        self.engine = Engine()
+        self.engine = Engine(year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
         self.lock = asyncio.Lock()
         self.loaded = False
@@ -77,7 +77,7 @@ class Matcher:
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
-            self.engine = Engine(self.engine.weights)
+            self.engine = Engine(self.engine.weights, year=self.engine.year)
             await self._load(connection)
             await self._adopt_newest(connection)
             self.settle()

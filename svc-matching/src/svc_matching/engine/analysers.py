@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import snowballstemmer
+import Stemmer
 
 from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
@@ -26,8 +26,8 @@ _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _NUMBER = re.compile(r"\d+")
 
-_ENGLISH_STEMMER = snowballstemmer.stemmer("english")
-_GERMAN_STEMMER = snowballstemmer.stemmer("german")
+_ENGLISH_STEMMER = Stemmer.Stemmer("english")
+_GERMAN_STEMMER = Stemmer.Stemmer("german")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,10 @@
 """Which terms made a pair relevant, with the shadows and syllables of one word put together."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.lexicon import Lexicon
@@ -9,6 +13,8 @@ from svc_matching.engine.vietnamese import fold
 from svc_matching.engine.weights import MILLION
 
 MAX_CONCEPTS = 8
+MAX_TERMS = 40
+"""Terms looked at for the concepts, the strongest first: the tail never makes one of eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +37,23 @@ def matched_terms(
     demand: DemandEntry, row: tuple[IntArray, IntArray], lexicon: Lexicon
 ) -> TermMatch:
     """Explain the term relevance of one pair in the language of the demand that fits best."""
-    best: tuple[float, IntArray, list[int], float] | None = None
+    best: tuple[float, IntArray, NDArray[np.int64], float] | None = None
     for query in demand.queries:
         ids, parts = overlap(query.ids, query.weights, *row)
         share = parts.sum() / query.self_score
         if len(ids) and (best is None or share > best[0]):
             met = overlap(query.ids, query.weights, ids, ids * 0 + 1)[1].sum()
-            best = share, ids, parts.tolist(), met / max(1, int(query.weights.sum()))
+            best = share, ids, parts, met / max(1, int(query.weights.sum()))
     if best is None:
         return TermMatch((), 0)
-    _, ids, parts_of, coverage = best
-    total = sum(parts_of)
+    _, ids, parts, coverage = best
+    total = int(parts.sum())
+    strong = np.lexsort((ids, -parts))[:MAX_TERMS]
     grouped = _group(
-        {lexicon.term(number): part for number, part in zip(ids.tolist(), parts_of, strict=True)}
+        {
+            lexicon.term(number): int(parts[place])
+            for place, number in zip(strong.tolist(), ids[strong].tolist(), strict=True)
+        }
     )
     strongest = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONCEPTS]
     return TermMatch(
@@ -68,5 +78,6 @@ def _group(parts: dict[str, int]) -> dict[str, int]:
     return merged
 
 
+@lru_cache(maxsize=65_536)
 def _shadow(term: str) -> str:
     return "~" + "_".join(fold(part) for part in term[1:].split("_"))

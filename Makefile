@@ -57,8 +57,8 @@ arch: $(READY)
 bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
 	@exec $(BIN)/python tests/load/bench.py $(ARGS)
 
-soak: $(READY) ## Kill random processes under load for long (SECONDS_LONG=1800)
-	@$(BIN)/pytest tests/faults -s --soak-seconds=$(SECONDS_LONG) $(ARGS)
+soak: $(READY) ## Faults on a whole suite under load, for long (SECONDS_LONG=1800)
+	@$(BIN)/pytest tests/faults/test_soak.py -s --soak-seconds=$(SECONDS_LONG) $(ARGS)
 
 contracts: $(READY) ## Write the OpenAPI snapshots anew (look at the diff: who reads it?)
 	@for service in demand supply matching reporting; do \

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from joserfc import jwk, jwt
 
 from ketnoi.local import LocalServers, embedded_servers
@@ -23,6 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="go on with the fault tests for so long (`make soak`); 0: each fault once",
     )
 
+
+# `pytest tests/policy --hypothesis-profile=long`: a longer look than every `make test` can take.
+settings.register_profile(
+    "long",
+    max_examples=1000,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 CURSOR_KEY = "cursor-key-of-the-tests"
 

@@ -9,7 +9,7 @@ import httpx
 from shared.outbox import Transactions
 from svc_demand.storage import tables
 from svc_demand.usecases.demand_expiry import expire_demands
-from svc_demand.usecases.housekeeping import forget_answers
+from svc_demand.usecases.housekeeping import forget_old
 
 Headers = dict[str, str]
 LAST_MOMENT = datetime(2090, 5, 1, 16, 59, 59, tzinfo=UTC)  # 23:59:59 in Vietnam
@@ -53,7 +53,7 @@ async def test_stored_answers_are_kept_for_a_week(
         return found
 
     first = await send()
-    await forget_answers(transactions)
+    await forget_old(transactions)
     assert await send() == first
-    await forget_answers(at(transactions, OVER))
+    await forget_old(at(transactions, OVER))
     assert await send() != first

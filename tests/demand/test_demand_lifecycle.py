@@ -178,7 +178,8 @@ def put(
     start: Stored[Demand] | None, *, caller: Caller = OPERATOR, **fields: object
 ) -> Change[Demand] | None:
     row = DemandUpsert.model_validate(ROW | fields)
-    return rules.upsert(start, row, new_id=new_id(), caller=caller, recorded_as="import 1", now=NOW)
+    known = rules.standing(start) if start else None
+    return rules.upsert(known, row, new_id=new_id(), caller=caller, recorded_as="import 1", now=NOW)
 
 
 @pytest.mark.parametrize("status", S)

@@ -5,17 +5,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
 
-from shared.contracts.base import Visibility
+from shared.contracts.base import Visibility, to_document
 from shared.contracts.demands import Demand, DemandStatus
 from shared.contracts.identity import Caller, Role
 from shared.contracts.lifecycles import Change, Stored
+from shared.db.database import driver_of
+from shared.db.resources import Conditions
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from svc_demand.domain.demand_policy import may_see
 from svc_demand.storage import demands as store
-from svc_demand.storage.tables import demand as table
 
 Headers = dict[str, str]
 
@@ -53,12 +53,17 @@ async def test_the_list_shows_exactly_what_the_policy_allows(transactions: Any) 
     ids = [demand.id for demand in demands]
     async with transactions.begin() as work:
         changes = [Change(Stored(demand, False), (), None, created=True) for demand in demands]
-        await store.write(work.connection, changes)
+        documents = [to_document(demand) for demand in demands]
+        await store.write(work.connection, store.rows_of(changes, documents))
+        driver = driver_of(work.connection)
         for caller in CALLERS:
-            query = select(table.c.id).where(table.c.id.in_(ids), store.visible_to(caller))
-            seen = set(await work.connection.scalars(query))
+            where = Conditions()
+            where.add(f"id = ANY({where.value(ids)})")
+            store.show_to(caller, where)
+            found = await driver.fetch(where.newest("demand", len(ids)), *where.values)
+            seen = {record["id"] for record in found}
             assert seen == {demand.id for demand in demands if may_see(caller, demand)}, caller
-        await work.connection.rollback()
+        await driver.execute("DELETE FROM demand WHERE id = ANY($1)", ids)
 
 
 async def test_an_unseen_demand_is_answered_like_an_absent_one(

@@ -6,15 +6,16 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.demands import DemandProfile
-from shared.contracts.matches import ReasonCode
+from shared.contracts.matches import Reason, ReasonCode
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
-from shared.contracts.values import Quantity
+from shared.contracts.values import Money, Quantity
 from svc_matching.engine.codes import field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.gates import reasons_of
+from svc_matching.engine.gates import BIT, reasons_of
 from svc_matching.engine.pairs import Pair
 from svc_matching.engine.quantities import concept_of, fit, read_range, read_ranges
+from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.views import views_of
 
 DEMAND, SUPPLY = UUID(int=1), UUID(int=2)
@@ -32,6 +33,14 @@ def meet(
     engine.put_demand(DEMAND, demand_facts(wanted, ["en"]), views_of(wanted))
     (pair,) = engine.score(DEMAND, [SUPPLY])
     return engine, pair
+
+
+def reason_of(demand: dict[str, Any], supply: dict[str, Any], pair: Pair) -> Reason:
+    """Say in figures what the one thing in the way of a pair is."""
+    wanted = DemandProfile(**{"title": "Tea dryer"} | demand)
+    offered = SupplyProfile(**{"title": "Tea dryer"} | supply)
+    (reason,) = reasons_between(pair.reasons, wanted, offered, PUBLISHED, unchanged=True)
+    return reason
 
 
 def capacity(low: float | None, high: float | None = None, unit: str = "kg/h") -> dict[str, Any]:
@@ -81,7 +90,7 @@ def test_a_failed_gate_takes_the_pair_out_and_says_why(
     ranking = engine.rank(DEMAND)
     assert ranking.listed == ()
     assert [missed.supply_id for missed in ranking.missed] == [SUPPLY]
-    (reason,) = engine.reasons(DEMAND, pair)
+    reason = reason_of(demand, supply, pair)
     assert reason.code is code
     assert reason.have
 
@@ -124,15 +133,14 @@ def test_silence_and_matching_terms_fail_nothing(
 
 
 def test_a_price_above_the_budget_blocks_but_stays_listed() -> None:
-    engine, pair = meet(
-        {"budget": {"max": 1_000_000_000, "currency": "VND"}},
-        {"price": {"min": 100_000, "currency": "USD"}},
-    )
+    demand = {"budget": {"max": 1_000_000_000, "currency": "VND"}}
+    supply = {"price": {"min": 100_000, "currency": "USD"}}
+    engine, pair = meet(demand, supply)
     assert pair.passes
     assert pair.blocked
     assert [p.supply_id for p in engine.rank(DEMAND).listed] == [SUPPLY]
     assert engine.rank(DEMAND).witness is None
-    (reason,) = engine.reasons(DEMAND, pair)
+    reason = reason_of(demand, supply, pair)
     assert reason.have == "1,000,000,000 VND"
     assert reason.need == "100,000 USD"
     assert reason.by == pytest.approx(100_000 * 26_100 - 1_000_000_000)
@@ -146,11 +154,11 @@ def test_the_upper_price_counts_when_the_lower_is_missing() -> None:
 
 
 def test_a_level_below_what_is_required_blocks() -> None:
-    engine, pair = meet(
-        {"absorption": {"skills": 2, "workforce": 4}}, {"requires": {"skills": 4, "workforce": 4}}
-    )
+    demand = {"absorption": {"skills": 2, "workforce": 4}}
+    supply = {"requires": {"skills": 4, "workforce": 4}}
+    _, pair = meet(demand, supply)
     assert reasons_of(pair.reasons) == (ReasonCode.ABSORPTION_SHORT,)
-    (reason,) = engine.reasons(DEMAND, pair)
+    reason = reason_of(demand, supply, pair)
     assert (reason.have, reason.need, reason.by) == ("skills 2", "skills 4", 2.0)
 
 
@@ -207,3 +215,11 @@ def test_codes_are_near_by_their_shared_levels(
     nearness: Any, one: str, other: str, expected: float
 ) -> None:
     assert nearness(one, other) == nearness(other, one) == expected
+
+
+def test_a_side_that_has_changed_takes_the_figures_away_but_not_the_reason() -> None:
+    wanted = DemandProfile(title="Tea dryer", budget=Money(max=10, currency="VND"))
+    offered = SupplyProfile(title="Tea dryer", price=Money(min=5, currency="VND"))
+    mask = BIT[ReasonCode.BUDGET_SHORT]
+    (reason,) = reasons_between(mask, wanted, offered, PUBLISHED, unchanged=False)
+    assert reason == Reason(code=ReasonCode.BUDGET_SHORT)

@@ -104,9 +104,9 @@ async def test_the_table_itself_refuses_an_older_copy(world: World) -> None:
     tea = world.supply(version=3)
     await world.tell(tea)
     (row,) = await world.rows(tables.item)
-    older = row._asdict() | {"version": 2, "status": "WITHDRAWN"}
+    older = row._asdict() | {"version": 2, "status": "WITHDRAWN", "profile": "{}"}
     async with world.transactions.begin() as work:
-        await items.upsert(work.connection, [older])
+        assert await items.write(work.connection, [older]) == {}
     (after,) = await world.rows(tables.item)
     assert (after.version, after.status) == (3, "PUBLISHED")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.features import pack_features
+from svc_matching.engine.features import components_of, pack_features
+from svc_matching.engine.matched import DemandText
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import break_down
 from svc_matching.engine.statistics import Statistics
@@ -86,25 +88,54 @@ def test_contributions_add_up_to_the_score_exactly(offers: list[dict[str, Any]])
     put_demand(engine, **RICH_DEMAND)
     for number, offer in enumerate(offers):
         put_supply(engine, number, **offer)
-    for pair in engine.rank(DEMAND).listed:
-        rows = pack_features(engine, DEMAND, pair)["components"]
-        assert sum(contribution for _, _, contribution, _ in rows) == pair.score
-        assert all(contribution >= 0 for _, _, contribution, _ in rows)
-        assert sum(weight for _, weight, _, _ in rows) == pytest.approx(1_000_000, abs=10)
+    listed = engine.rank(DEMAND).listed
+    for pair, features in zip(listed, pack_features(listed, engine.weights), strict=True):
+        components = components_of(features.components)
+        assert sum(round(1e6 * each.contribution) for each in components) == pair.score
+        assert all(each.contribution >= 0 for each in components)
+        assert sum(each.weight for each in components) == pytest.approx(1, abs=1e-5)
+        assert 0 < features.confidence <= 1_000_000
 
 
 @given(
-    st.integers(0, 1_000_000),
-    st.floats(0, 1),
-    st.lists(st.floats(0, 1), min_size=18, max_size=18),
-    st.lists(st.booleans(), min_size=18, max_size=18),
+    st.lists(
+        st.tuples(
+            st.integers(0, 1_000_000),
+            st.floats(0, 1),
+            st.lists(st.floats(0, 1), min_size=18, max_size=18),
+            st.lists(st.booleans(), min_size=18, max_size=18),
+        ),
+        min_size=1,
+        max_size=5,
+    )
 )
-def test_any_score_is_divided_without_remainder(
-    score: int, about: float, values: list[float], known: list[bool]
+def test_any_score_is_divided_without_remainder_alone_or_among_others(
+    pairs: list[tuple[int, float, list[float], list[bool]]],
 ) -> None:
-    summands = break_down(score, about, values, known, load_weights())
-    total = sum(summand.contribution for summand in summands)
-    assert total == score
+    def divided(chosen: Sequence[tuple[int, float, list[float], list[bool]]]) -> list[list[int]]:
+        scores, about, values, known = (np.array(each) for each in zip(*chosen, strict=True))
+        parts = break_down(scores, about, values, known, load_weights())
+        return parts.contributions.tolist()
+
+    together = divided(pairs)
+    assert [sum(contributions) for contributions in together] == [pair[0] for pair in pairs]
+    assert [divided([pair])[0] for pair in pairs] == together
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(supplies(), min_size=1, max_size=30))
+def test_a_demand_ranks_the_same_alone_and_among_others(offers: list[dict[str, Any]]) -> None:
+    engine = Engine(year=2026)
+    for number, offer in enumerate(offers):
+        put_supply(engine, number, **offer)
+    demands = [UUID(int=number) for number in range(1, 8)]
+    for demand_id, word in zip(demands, WORDS, strict=False):
+        put_demand(engine, demand_id, **RICH_DEMAND | {"title": f"tea {word}"})
+    put_demand(engine, demands[2], title="tea", trl_min=9, transfer={"right": "OWNERSHIP"})
+    together = engine.rank_many(demands)
+    assert [ranked(engine, demand_id) for demand_id in demands] == [
+        [(pair.supply_id, pair.score) for pair in ranking.listed] for ranking in together
+    ]
 
 
 @settings(max_examples=30, deadline=None)
@@ -146,7 +177,7 @@ def test_lists_kept_up_to_date_equal_lists_ranked_anew(
             engine.drop_supply(supply_id)
         else:
             put_supply(engine, number, **offer)
-        if supply_id in held or DEMAND in engine.concerned(supply_id):
+        if supply_id in held or DEMAND in engine.concerned([supply_id]):
             changed = frozenset({supply_id})
             merged = engine.merge(kept, changed, engine.score(DEMAND, changed))
             kept = _remember(engine, merged or engine.rank(DEMAND))
@@ -311,3 +342,27 @@ def test_a_listed_supply_that_got_worse_makes_room_for_one_never_kept() -> None:
     assert fresh[0].score < before.listed[-1].score
     assert engine.merge(before, changed, fresh) is None
     assert worse not in dict(ranked(engine))
+
+
+def test_an_explanation_weighs_terms_as_the_ranking_did() -> None:
+    engine = Engine(year=2026)
+    for number, word in enumerate(WORDS):
+        put_supply(engine, number, title=f"tea dryer {word}")
+    engine.adopt(engine.freeze(1))
+    wanted = views_of(DemandProfile(title="tea dryer pump", language="en"))
+    offered = views_of(SupplyProfile(title="tea dryer pump boiler", language="en"))
+    text = DemandText(wanted, engine.frozen)
+    terms = {each.term: each.share for each in text.matched(offered)}
+    assert set(terms) == {"tea", "dryer", "pump"}
+    assert terms["pump"] > terms["tea"]
+    assert sum(terms.values()) == pytest.approx(1_000_000, abs=3)
+    assert text.matched(views_of(SupplyProfile(title="Robot", language="en"))) == ()
+
+
+def test_what_younger_texts_say_is_explained_as_rare() -> None:
+    engine = Engine(year=2026)
+    put_supply(engine, 1, title="tea dryer")
+    engine.adopt(engine.freeze(1))
+    views = views_of(DemandProfile(title="tea zeolite", language="en"))
+    terms = DemandText(views, engine.frozen).matched(views)
+    assert terms[0].term == "zeolit"

@@ -120,7 +120,7 @@ async def test_what_is_new_in_the_same_major_is_read_and_the_rest_passes_by(
 async def test_an_unreadable_body_becomes_a_dead_letter_and_its_neighbours_count(
     world: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.outbox.consumer.RETRY_SECONDS", (0.01,) * 5)
+    monkeypatch.setattr("shared.outbox.dead_letters.RETRY_SECONDS", (0.01,) * 4)
     good = [world.demand() for _ in range(4)]
     poison = world.demand(province="Thái Nguyên")
     await world.tell(*good[:2], poison, *good[2:])

@@ -8,7 +8,7 @@ import httpx
 
 from shared.outbox import Transactions
 from svc_supply.storage import tables
-from svc_supply.usecases.housekeeping import forget_answers
+from svc_supply.usecases.housekeeping import forget_old
 from svc_supply.usecases.supply_expiry import expire_supplies
 
 Headers = dict[str, str]
@@ -53,7 +53,7 @@ async def test_stored_answers_are_kept_for_a_week(
         return found
 
     first = await send()
-    await forget_answers(transactions)
+    await forget_old(transactions)
     assert await send() == first
-    await forget_answers(at(transactions, OVER))
+    await forget_old(at(transactions, OVER))
     assert await send() != first

@@ -4,15 +4,22 @@ import asyncio
 import csv
 import io
 import json
+import sys
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from openpyxl import Workbook
+from sqlalchemy import select, update
 
+from shared.imports import workbooks
 from shared.imports.jobs import Imports
 from shared.imports.runner import ImportRunner
+from shared.kernel.clock import utc_now
+from shared.outbox import Transactions
 from svc_supply.storage import tables
+from svc_supply.usecases.housekeeping import forget_old
 
 Headers = dict[str, str]
 
@@ -180,6 +187,77 @@ async def test_csv_has_the_fields_names_nested_by_dots(
     ]
 
 
+def workbook(rows: list[list[Any]]) -> bytes:
+    made, out = Workbook(), io.BytesIO()
+    assert made.active is not None
+    for cells in rows:
+        made.active.append(cells)
+    made.save(out)
+    return out.getvalue()
+
+
+async def test_a_workbook_is_read_like_csv(
+    client: httpx.AsyncClient, operator: Headers, unique: str
+) -> None:
+    header = "source.system,source.ref,title,status,description,language,kind"
+    header += ",keywords,available_until,price.max,price.currency"
+    whole = [unique, 1.0, "Sấy chè", "PUBLISHED", "Mô tả", "vi", "SERVICE"]
+    whole += ["sấy; chè", date(2099, 1, 31), 2e9, "VND"]
+    part = [unique, "3", "Chỉ tiêu đề"]
+    content = workbook([header.split(","), whole, [unique, 2, None], part])
+    sent = await send(client, operator, content, "supplies.xlsx")
+    assert sent.json()["total"] == 0
+    job = await finished(client, operator, sent)
+    assert counts(job) == (3, 3, 2, 0, 0, 1)
+    found = (await client.get(f"/v1/supplies/by-ref/{unique}/1", headers=operator)).json()
+    assert (found["status"], found["keywords"]) == ("PUBLISHED", ["sấy", "chè"])
+    assert (found["available_until"], found["price"]["max"]) == ("2099-01-31", 2_000_000_000)
+    page = await client.get(f"{sent.headers['Location']}/errors", headers=operator)
+    assert [(item["line"], item["pointer"]) for item in page.json()["items"]] == [(3, "/title")]
+    again = await finished(client, operator, await send(client, operator, content, "x.XLSX"))
+    assert counts(again) == (3, 3, 0, 0, 2, 1)
+
+
+async def test_a_workbook_that_kills_its_reader_fails_alone(
+    client: httpx.AsyncClient, operator: Headers, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(workbooks, "CHILD", (sys.executable, "-c", program))
+    sent = await send(client, operator, workbook([["title"]]), "a.xlsx")
+    behind = await send(client, operator, lines([row(unique, 1)]))
+    job = await finished(client, operator, sent)
+    assert (job["state"], job["detail"]) == ("FAILED", "xlsx_too_costly")
+    page = await client.get(f"{sent.headers['Location']}/errors", headers=operator)
+    [told] = page.json()["items"]
+    assert (told["line"], told["pointer"], told["code"]) == (0, "/file", "xlsx_too_costly")
+    assert counts(await finished(client, operator, behind)) == (1, 1, 1, 0, 0, 0)
+
+
+async def test_finished_jobs_keep_no_file_and_are_forgotten_after_their_time(
+    client: httpx.AsyncClient, operator: Headers, transactions: Transactions, unique: str
+) -> None:
+    sent = [
+        await send(client, operator, lines([row(unique, 1)])),
+        await send(client, operator, lines([row(unique, 2), "x"])),
+    ]
+    jobs = [await finished(client, operator, each) for each in sent]
+    table = tables.imports.job
+    ids = [job["id"] for job in jobs]
+    async with transactions.read() as connection:
+        query = select(table.c.id).where(table.c.id.in_(ids), table.c.file.is_not(None))
+        assert (await connection.execute(query)).all() == []
+    old = utc_now() - timedelta(days=31)
+    async with transactions.begin() as work:
+        await work.connection.execute(
+            update(table).where(table.c.id == ids[0]).values(updated_at=old)
+        )
+    await forget_old(transactions)
+    statuses = [
+        (await client.get(each.headers["Location"], headers=operator)).status_code for each in sent
+    ]
+    assert statuses == [404, 200]
+
+
 async def test_rows_have_the_senders_rights(
     client: httpx.AsyncClient, owner: Headers, unique: str
 ) -> None:
@@ -194,6 +272,7 @@ async def test_rows_have_the_senders_rights(
 @pytest.mark.parametrize(
     ("name", "content", "kind", "status", "code"),
     [
+        ("supplies.xlsx", b"x", "SUPPLIES", 422, "xlsx_unreadable"),
         ("supplies.pdf", b"x", "SUPPLIES", 422, "file_type_unsupported"),
         ("supplies.csv", b"title\n\xff\xfe", "SUPPLIES", 422, "file_not_utf8"),
         ("supplies.jsonl", b"{}\n" * 100_001, "SUPPLIES", 422, "too_many_rows"),

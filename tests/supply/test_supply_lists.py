@@ -5,17 +5,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
 
-from shared.contracts.base import Visibility
+from shared.contracts.base import Visibility, to_document
 from shared.contracts.identity import Caller, Role
 from shared.contracts.lifecycles import Change, Stored
 from shared.contracts.supplies import Supply, SupplyStatus
+from shared.db.database import driver_of
+from shared.db.resources import Conditions
 from shared.kernel.clock import utc_now
 from shared.kernel.ids import new_id
 from svc_supply.domain.supply_policy import may_see
 from svc_supply.storage import supplies as store
-from svc_supply.storage.tables import supply as table
 
 Headers = dict[str, str]
 
@@ -50,12 +50,17 @@ async def test_the_list_shows_exactly_what_the_policy_allows(transactions: Any) 
     ids = [supply.id for supply in supplies]
     async with transactions.begin() as work:
         changes = [Change(Stored(supply, False), (), None, created=True) for supply in supplies]
-        await store.write(work.connection, changes)
+        documents = [to_document(supply) for supply in supplies]
+        await store.write(work.connection, store.rows_of(changes, documents))
+        driver = driver_of(work.connection)
         for caller in CALLERS:
-            query = select(table.c.id).where(table.c.id.in_(ids), store.visible_to(caller))
-            seen = set(await work.connection.scalars(query))
+            where = Conditions()
+            where.add(f"id = ANY({where.value(ids)})")
+            store.show_to(caller, where)
+            found = await driver.fetch(where.newest("supply", len(ids)), *where.values)
+            seen = {record["id"] for record in found}
             assert seen == {supply.id for supply in supplies if may_see(caller, supply)}, caller
-        await work.connection.rollback()
+        await driver.execute("DELETE FROM supply WHERE id = ANY($1)", ids)
 
 
 async def test_an_unseen_supply_is_answered_like_an_absent_one(

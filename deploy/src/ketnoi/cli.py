@@ -13,6 +13,7 @@ import typer
 
 from ketnoi.environment import Environment
 from ketnoi.errors import LauncherError
+from ketnoi.operator.language import Language
 
 app = typer.Typer(
     name="ketnoi",
@@ -21,6 +22,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+dlq = typer.Typer(
+    help="Dead letters: events that a service could not digest.", no_args_is_help=True
+)
+app.add_typer(dlq, name="dlq")
 
 
 class Kind(StrEnum):
@@ -78,11 +83,16 @@ def import_(
 
 
 @app.command()
-def status(url: Url = None) -> None:
-    """Show how every part is, since when, and what is wrong. Exit 1: a part fails."""
+def status(
+    url: Url = None,
+    lang: Annotated[
+        Language | None, typer.Option(help="vi or en; default: LC_ALL or LANG, else Vietnamese.")
+    ] = None,
+) -> None:
+    """Show what is broken, since when and what to do; then every part. Exit 1: a part fails."""
     from ketnoi.operator.status import show_status
 
-    explained(lambda environment: show_status(environment, url=url))
+    explained(lambda environment: show_status(environment, url=url, language=lang))
 
 
 @app.command()
@@ -99,6 +109,88 @@ def republish(
 
     day = since.date() if since else None
     explained(lambda environment: send_again(environment, service=service, since=day))
+
+
+ServiceName = Annotated[
+    str | None, typer.Option(help="demand, supply, matching or reporting; default: all.")
+]
+ConsumerName = Annotated[str | None, typer.Option(help="Only of this consumer.")]
+LetterId = Annotated[str, typer.Argument(help="As `ketnoi dlq list` shows it.")]
+
+
+@dlq.command("list")
+def dlq_list(
+    service: ServiceName = None,
+    consumer: ConsumerName = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="RETRYING, OPEN, REDRIVE, REDRIVEN or DISCARDED; default: unsettled."),
+    ] = None,
+) -> None:
+    """Show the events that a service could not digest."""
+    from ketnoi.operator.dead_letters import list_letters
+
+    explained(lambda env: list_letters(env, service=service, consumer=consumer, state=state))
+
+
+@dlq.command("show")
+def dlq_show(letter: LetterId) -> None:
+    """Show one in full: headers, body, error, and what was done with it."""
+    from ketnoi.operator.dead_letters import show_letter
+
+    explained(lambda environment: show_letter(environment, letter))
+
+
+@dlq.command("redrive")
+def dlq_redrive(
+    letter: Annotated[str | None, typer.Argument(help="As `ketnoi dlq list` shows it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    service: ServiceName = None,
+    consumer: ConsumerName = None,
+) -> None:
+    """Have the service try again, once the cause is gone."""
+    from ketnoi.operator.dead_letters import redrive_letters
+
+    explained(
+        lambda env: redrive_letters(
+            env, letter, everything=everything, service=service, consumer=consumer
+        )
+    )
+
+
+@dlq.command("discard")
+def dlq_discard(
+    letter: LetterId,
+    reason: Annotated[str, typer.Option(help="Why; kept with the event.")],
+) -> None:
+    """Let one go for good; who did it, when and why stays on record."""
+    from ketnoi.operator.dead_letters import discard_letter
+
+    explained(lambda environment: discard_letter(environment, letter, reason=reason))
+
+
+OneService = Annotated[str, typer.Argument(help="demand, supply, matching or reporting.")]
+
+
+@app.command("new-epoch")
+def new_epoch(service: OneService) -> None:
+    """After a restore: let readers believe the service's reused versions."""
+    from ketnoi.operator.new_epoch import new_epoch as raise_epoch
+
+    explained(lambda environment: raise_epoch(environment, service=service))
+
+
+@app.command()
+def rebuild(
+    service: OneService,
+    accept_gaps: Annotated[
+        bool, typer.Option("--accept-gaps", help="Also when old events are no longer kept.")
+    ] = False,
+) -> None:
+    """Fill a service's tables anew from the events, beside the running service."""
+    from ketnoi.operator.rebuild import rebuild as fill_anew
+
+    explained(lambda environment: fill_anew(environment, service=service, accept_gaps=accept_gaps))
 
 
 @app.command()

@@ -19,12 +19,15 @@ class SeedClient:
     countries: tuple[str, ...] = ()
 
 
-# Province codes are those of the General Statistics Office: 19 is Thái Nguyên.
+# Province codes are those of the General Statistics Office: 19 is Thái Nguyên, 33 is Hưng Yên.
+# A second DOST and a second enterprise let integrators see what neighbours do not see.
 SEED_CLIENTS = (
     SeedClient(client_id="operator", role="operator", tenant="most"),
     SeedClient(client_id="dost-19", role="dost", tenant="dost-19", province="19"),
+    SeedClient(client_id="dost-33", role="dost", tenant="dost-33", province="33"),
     SeedClient(client_id="office-kr", role="office", tenant="office-kr", countries=("KR",)),
     SeedClient(client_id="enterprise", role="enterprise", tenant="enterprise-1", province="19"),
+    SeedClient(client_id="enterprise-2", role="enterprise", tenant="enterprise-2", province="33"),
     SeedClient(client_id="provider", role="provider", tenant="provider-1"),
     SeedClient(client_id="exchange", role="exchange", tenant="exchange-1"),
     SeedClient(client_id="intermediary", role="intermediary", tenant="intermediary-1"),

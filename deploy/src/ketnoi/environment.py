@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketnoi.errors import UsageError
+from ketnoi.services import SERVICES
+from shared.kernel import faults
 
 PREFIX = "KETNOI_"
 LARGEST_PORT = 65_535
-KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL")
+KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL", faults.VARIABLE)
 ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """`port` 0 means any free one; a missing URL means the embedded server."""
+    """`port` 0 means any free one; a missing URL means the embedded server.
+
+    `crash_at` is for tests: the service that ends once, at its first start, and the point.
+    """
 
     home: Path
     host: str
@@ -25,6 +30,7 @@ class Environment:
     database_url: str | None
     nats_url: str | None
     inherited: Mapping[str, str]
+    crash_at: tuple[str, str] | None = None
 
     @classmethod
     def read(cls, variables: Mapping[str, str], cwd: Path) -> "Environment":
@@ -38,6 +44,7 @@ class Environment:
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
             inherited=without_ours(variables),
+            crash_at=_crash(variables.get(faults.VARIABLE)),
         )
 
 
@@ -78,6 +85,19 @@ def _log_level(text: str) -> str:
     if text.upper() not in logging.getLevelNamesMapping():
         raise UsageError(f"KETNOI_LOG_LEVEL must be debug, info, warning or error, not {text!r}.")
     return text.lower()
+
+
+def _crash(text: str | None) -> tuple[str, str] | None:
+    if not text:
+        return None
+    service, _, order = text.partition(":")
+    names = [known.name for known in SERVICES]
+    try:
+        if service not in names or not order:
+            raise ValueError(f"it is <service>:<point>; services are {', '.join(names)}")
+        return service, faults.checked(order)
+    except ValueError as error:
+        raise UsageError(f"{faults.VARIABLE}={text!r}: {error}.") from error
 
 
 def _url(variables: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:

@@ -24,6 +24,7 @@ from ketnoi.supervision.output import Output
 from ketnoi.supervision.preload import COMMON
 from ketnoi.supervision.processes import Running, answers, how_it_ended
 from ketnoi.supervision.supervisor import Ladder, Program, Supervisor
+from shared.kernel.faults import VARIABLE
 
 # Fast shutdown, then immediate (which recovers at the next start), then none at all.
 POSTGRES_LADDER: Ladder = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
@@ -132,6 +133,7 @@ class _Suite:
             ports=self._ports,
             database_url=environment.database_url or self._postgres.url,
             nats_url=environment.nats_url or self._nats.url,
+            nats_monitor_url="" if environment.nats_url else self._nats.monitor_url,
         )
 
     async def start(self) -> None:
@@ -140,8 +142,20 @@ class _Suite:
         await self._provision()
         await self._supervisor.start(*(self._program(service) for service in self._services))
         self._write_state()
-        self._supervisor.on_return = self._write_state
+        self._supervisor.on_return = self._returned
         self._output.show(f"ready {self._url} (docs: /docs)")
+
+    def _returned(self, name: str) -> None:
+        self._write_state()
+        if name == "nats":
+            self._provisioning = asyncio.create_task(self._provision_again())
+
+    async def _provision_again(self) -> None:
+        """Make the streams anew in case the broker has come back without its store."""
+        try:
+            await self._provision("messaging_job")
+        except (LauncherError, OSError) as error:
+            self._output.say(f"streams: {error} `ketnoi provision` makes what is missing")
 
     def _servers(self) -> list[Program]:
         host, postgres, nats = self._forkhost, self._postgres, self._nats
@@ -165,7 +179,7 @@ class _Suite:
             )
         return programs
 
-    async def _provision(self) -> None:
+    async def _provision(self, job: str = "job") -> None:
         """Run as a forked child, so that what it imports does not stay in memory."""
         users_file = self._home.run / "nats-users.conf"
         if self._environment.nats_url:
@@ -184,16 +198,16 @@ class _Suite:
         name = "provision"
         write, ended = await self._output.pipe(name)
         try:
-            job = await self._forkhost.fork(
+            running = await self._forkhost.fork(
                 name,
-                "ketnoi.provisioning.provision:job",
+                f"ketnoi.provisioning.provision:{job}",
                 [plan.as_json()],
                 self._environment.inherited,
                 write,
             )
         finally:
             os.close(write)
-        code = await job.wait()
+        code = await running.wait()
         await ended.wait()
         if code in (LauncherError.exit_code, UsageError.exit_code):
             kind = UsageError if code == UsageError.exit_code else LauncherError
@@ -210,9 +224,11 @@ class _Suite:
         host = "127.0.0.1"
         if service.name == GATEWAY.name:
             host = reachable_host(self._environment.host)
+        crash = self._crash_of(service)
 
         async def launch(output: int) -> Running:
-            variables = self._environments.of(service)
+            variables = self._environments.of(service) | crash
+            crash.clear()
             return await self._forkhost.fork(
                 service.name, service.entry, [service.app], variables, output
             )
@@ -223,6 +239,11 @@ class _Suite:
         return Program(
             name=service.name, launch=launch, is_ready=is_ready, attempts=_SERVICE_ATTEMPTS
         )
+
+    def _crash_of(self, service: Service) -> dict[str, str]:
+        """Return what a test wants of the service's first start; later starts are healthy."""
+        wanted = self._environment.crash_at
+        return {VARIABLE: wanted[1]} if wanted and wanted[0] == service.name else {}
 
     @property
     def _url(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ketnoi.environment import without_ours
 from ketnoi.errors import LauncherError
+from shared.kernel.faults import VARIABLE
 
 START_SECONDS = 120.0
 STOP_SECONDS = 40.0
@@ -44,9 +45,14 @@ class LocalSuite:
 
 
 @contextmanager
-def local_suite(home: Path) -> Iterator[LocalSuite]:
-    """Run `ketnoi run` on `home` with free ports; end it by its own pid."""
+def local_suite(home: Path, *, crash_at: str = "") -> Iterator[LocalSuite]:
+    """Run `ketnoi run` on `home` with free ports; end it by its own pid.
+
+    `crash_at` is KETNOI_CRASH_AT, for tests of faults.
+    """
     environment = without_ours(os.environ) | {"KETNOI_HOME": str(home), "KETNOI_PORT": "0"}
+    if crash_at:
+        environment[VARIABLE] = crash_at
     home.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}.log"
     with log.open("w") as output:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ketnoi.addresses import nats_user_url, service_url
 from ketnoi.credentials import Credentials, Keys
 from ketnoi.environment import Environment
+from ketnoi.home import Home
 from ketnoi.services import GATEWAY, Service
 
 
@@ -19,6 +20,7 @@ class ServiceEnvironments:
     ports: Mapping[str, int]
     database_url: str
     nats_url: str
+    nats_monitor_url: str = ""
 
     def of(self, service: Service) -> dict[str, str]:
         """Return all variables of one service."""
@@ -43,6 +45,8 @@ class ServiceEnvironments:
             own["KETNOI_NATS_URL"] = nats_user_url(self.nats_url, service, self.credentials.nats)
         if service.name == GATEWAY.name:
             own["KETNOI_SIGNING_KEY_PATH"] = str(self.keys.signing)
+            own["KETNOI_DATA_PATH"] = str(Home(self.environment.home).data)
+            own["KETNOI_NATS_MONITOR_URL"] = self.nats_monitor_url
             for name, port in self.ports.items():
                 if name != GATEWAY.name:
                     key = name.removeprefix("svc-").upper()

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from gateway.api import docs, health, imports, oauth, overview
 from gateway.api.pass_through import PassThroughMiddleware
 from gateway.api.rates import RateLimitMiddleware
+from gateway.clients.broker_monitor import BrokerMonitor
 from gateway.clients.upstreams import open_upstreams
 from gateway.domain.paths import Part
 from gateway.settings import Settings
@@ -17,7 +18,10 @@ from gateway.usecases.health import SuiteHealth
 from gateway.usecases.tokens import TokenDesk
 from shared.db import Database
 from shared.http.app import build_app
-from shared.http.health import Check, Health, passes
+from shared.http.disk_health import DiskHealth
+from shared.http.health import Health
+from shared.http.middleware import BodyLimitMiddleware, TelemetryMiddleware
+from shared.http.service_health import database_health
 from shared.telemetry import configure_logging
 
 DESCRIPTION = (
@@ -35,10 +39,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         name="gateway",
     )
 
-    async def database_answers() -> Check:
-        return await passes(database.ping())
-
-    own_health = Health("gateway", {"database": database_answers})
+    own_health = Health("gateway")
+    database_health(own_health, database, "gateway")
+    if settings.data_path is not None:
+        disk = DiskHealth(settings.data_path)
+        own_health.add("disk", disk.check)
+        own_health.collect(disk.collect)
+    if settings.nats_monitor_url:
+        own_health.add("nats", BrokerMonitor(settings.nats_monitor_url).check)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             queue=settings.upstream_queue,
             connect_seconds=settings.connect_seconds,
             seconds=settings.upstream_seconds,
+            part_seconds=settings.part_seconds,
         ) as upstreams:
             app.state.upstreams = upstreams
             app.state.suite_health = SuiteHealth(own_health, upstreams)
@@ -72,14 +81,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=[oauth.router, overview.router, imports.router, health.router, docs.router],
         health=own_health,
         lifespan=lifespan,
+        around=[
+            Middleware(TelemetryMiddleware),
+            Middleware(
+                RateLimitMiddleware,
+                anonymous=settings.anonymous_per_minute,
+                known=settings.known_per_minute,
+            ),
+            Middleware(BodyLimitMiddleware),
+            Middleware(PassThroughMiddleware),
+        ],
     )
-    # Outside in: telemetry, rate limits, body limit, pass-through, the gateway's own routes.
-    rates = Middleware(
-        RateLimitMiddleware,
-        anonymous=settings.anonymous_per_minute,
-        known=settings.known_per_minute,
-    )
-    app.user_middleware.insert(1, rates)
-    app.user_middleware.append(Middleware(PassThroughMiddleware))
     docs.install_docs(app)
     return app

@@ -15,6 +15,10 @@ class Settings(ServiceSettings):
     supply_url: str = "http://127.0.0.1:8082"
     matching_url: str = "http://127.0.0.1:8083"
     reporting_url: str = "http://127.0.0.1:8084"
+    data_path: Path | None = Field(
+        None, description="Where the servers on this machine keep their data, to watch the disk."
+    )
+    nats_monitor_url: str = Field("", description="nats-server's own health, where there is one.")
     token_seconds: int = Field(3600, ge=60, le=86_400)
     anonymous_per_minute: int = Field(600, ge=1, description="Per address, without a token.")
     known_per_minute: int = Field(60_000, ge=1, description="Per client, with a token.")

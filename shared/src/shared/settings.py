@@ -3,10 +3,12 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.kernel import faults
 
 PREFIX = "KETNOI_"
 
@@ -27,6 +29,15 @@ class ServiceSettings(BaseSettings):
     cursor_key: SecretStr = SecretStr("")
     database_url: SecretStr = SecretStr("")
     database_pool_size: int = Field(5, ge=1, le=50)
+    drain_seconds: float = Field(
+        0.25,
+        ge=0,
+        le=10,
+        description="From 'not ready' until connections are closed; 3 behind a load balancer.",
+    )
+    crash_at: Annotated[str, AfterValidator(faults.checked)] = Field(
+        "", description="For tests alone: the crash point at which the process ends."
+    )
 
     @classmethod
     def load(cls) -> Self:

@@ -1,8 +1,8 @@
 """Structured logs, and the ids that follow one request through HTTP and events."""
 
 import logging
+import random
 import re
-import secrets
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,11 +26,16 @@ _current: ContextVar[TraceContext | None] = ContextVar("ketnoi_trace", default=N
 
 
 def start_trace(request_id: str | None = None, traceparent: str | None = None) -> TraceContext:
-    """Continue the caller's trace, or start a new one; unusable ids are replaced."""
+    """Continue the caller's trace, or start a new one; unusable ids are replaced.
+
+    An id has to be unique, not secret: the interpreter's own generator, seeded anew in every
+    forked process, costs no system call.
+    """
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-        request_id = secrets.token_hex(12)
+        request_id = f"{random.getrandbits(96):024x}"
     if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
-        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        ids = f"{random.getrandbits(192):048x}"
+        traceparent = f"00-{ids[:32]}-{ids[32:]}-01"
     context = TraceContext(request_id, traceparent)
     _current.set(context)
     return context

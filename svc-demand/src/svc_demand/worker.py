@@ -12,7 +12,7 @@ from shared.telemetry import configure_logging
 from svc_demand.settings import Settings
 from svc_demand.storage import tables
 from svc_demand.usecases.demand_expiry import expire_demands
-from svc_demand.usecases.housekeeping import forget_answers
+from svc_demand.usecases.housekeeping import forget_old
 from svc_demand.usecases.importers import IMPORTERS
 
 EXPIRY_SECONDS = 30.0
@@ -38,9 +38,7 @@ def open_imports(transactions: Transactions) -> Imports:
 
 def build_worker(settings: Settings, transactions: Transactions, imports: Imports) -> Worker:
     """Wire what runs beside the HTTP app, or alone."""
-    housekeeping = periodic(
-        "housekeeping", partial(forget_answers, transactions), HOUSEKEEPING_SECONDS
-    )
+    housekeeping = periodic("housekeeping", partial(forget_old, transactions), HOUSEKEEPING_SECONDS)
     expiry = periodic("expiry", partial(expire_demands, transactions), EXPIRY_SECONDS)
     return Worker(
         SERVICE,

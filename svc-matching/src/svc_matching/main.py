@@ -2,16 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from shared.http.app import build_app
-from shared.http.health import Check, Health, passes
+from shared.http.health import Health
+from shared.http.metrics import MATCH_FRESHNESS, Reading
+from shared.http.service_health import service_health
+from shared.outbox import Worker
 from shared.telemetry import configure_logging
 from svc_matching.api.diagnoses import router as diagnoses
 from svc_matching.api.epochs import router as epochs
 from svc_matching.api.matches import router as matches
 from svc_matching.settings import Settings
+from svc_matching.usecases.freshness import check_freshness, check_index, seconds_behind
+from svc_matching.usecases.matcher import MatchingTransactions
 from svc_matching.worker import SERVICE, build_transactions, build_worker
 
 
@@ -21,20 +27,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logging(SERVICE, settings.log_level)
     transactions = build_transactions(settings)
     worker = build_worker(settings, transactions)
-
-    async def check_database() -> Check:
-        return await passes(transactions.database.ping())
-
-    async def check_nats() -> Check:
-        # Without NATS the lists grow old, but they are still served.
-        if not settings.run_worker or worker.bus.connected:
-            return Check("pass")
-        return Check("warn", output=worker.bus.last_error or "not connected")
-
-    async def check_index() -> Check:
-        if not settings.run_worker or transactions.matcher.loaded:
-            return Check("pass")
-        return Check("fail", output="the index is being loaded")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,10 +43,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         settings=settings,
         routers=[matches, diagnoses, epochs],
-        health=Health(
-            SERVICE, {"database": check_database, "nats": check_nats, "index": check_index}
-        ),
+        health=_health(settings, transactions, worker),
         lifespan=lifespan,
     )
     app.state.transactions = transactions
     return app
+
+
+def _health(settings: Settings, transactions: MatchingTransactions, worker: Worker) -> Health:
+    async def collect(reading: Reading) -> None:
+        reading.put(MATCH_FRESHNESS, await seconds_behind(transactions))
+
+    database, with_worker = transactions.database, settings.run_worker
+    health = service_health(SERVICE, database, worker, run_worker=with_worker)
+    health.add("freshness", partial(check_freshness, transactions), after="database")
+    health.collect(collect)
+    if with_worker:
+        health.add("index", partial(check_index, transactions), needed=True)
+    return health

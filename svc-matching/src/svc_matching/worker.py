@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from functools import partial
 
 from shared.db import Database
 from shared.outbox import Worker
@@ -11,6 +12,7 @@ from svc_matching.settings import Settings
 from svc_matching.storage.tables import messaging
 from svc_matching.usecases.epochs import keep_epochs
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.unmatched import rank_unmatched
 
 SERVICE = "svc_matching"
 
@@ -38,6 +40,7 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
             "matching-supply": supply_handler(matcher),
         },
         loops=[epochs],
+        repairs={"unmatched_versions": partial(rank_unmatched, transactions)},
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from shared.http.app import build_app
-from shared.http.health import Check, Health, passes
+from shared.http.service_health import service_health
 from shared.telemetry import configure_logging
 from svc_reporting.api import dashboard
 from svc_reporting.settings import Settings
@@ -20,15 +20,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     database = open_database(settings)
     transactions = open_transactions(database)
     worker = build_worker(settings, transactions)
-
-    async def check_database() -> Check:
-        return await passes(database.ping())
-
-    async def check_nats() -> Check:
-        # Without NATS the numbers grow old (`as_of` says how old), but they are still served.
-        if worker.bus.connected or not settings.run_worker:
-            return Check("pass")
-        return Check("warn", output=worker.bus.last_error or "not connected")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         settings=settings,
         routers=[dashboard.router],
-        health=Health(SERVICE, {"database": check_database, "nats": check_nats}),
+        health=service_health(SERVICE, database, worker, run_worker=settings.run_worker),
         lifespan=lifespan,
     )
     app.state.transactions = transactions

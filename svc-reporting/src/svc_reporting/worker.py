@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from shared.db import Database
-from shared.outbox import Transactions, Worker
+from shared.outbox import Handler, Transactions, Worker
 from shared.telemetry import configure_logging
 from svc_reporting.consumers.demands import on_demand_events
 from svc_reporting.consumers.matches import on_matching_events
@@ -13,6 +13,12 @@ from svc_reporting.settings import Settings
 from svc_reporting.storage import tables
 
 SERVICE = "svc_reporting"
+HANDLERS: dict[str, Handler] = {
+    "reporting-demand": on_demand_events,
+    "reporting-supply": on_supply_events,
+    "reporting-matching": on_matching_events,
+}
+"""By consumer. All that this service keeps comes from them, so it can be rebuilt from events."""
 
 
 def open_database(settings: Settings) -> Database:
@@ -32,11 +38,7 @@ def build_worker(settings: Settings, transactions: Transactions) -> Worker:
         SERVICE,
         settings.nats_url.get_secret_value(),
         transactions,
-        handlers={
-            "reporting-demand": on_demand_events,
-            "reporting-supply": on_supply_events,
-            "reporting-matching": on_matching_events,
-        },
+        HANDLERS,
     )
 
 

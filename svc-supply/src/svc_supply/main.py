@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from shared.http.app import build_app
-from shared.http.health import Check, Health, passes
+from shared.http.service_health import service_health
 from shared.imports import routes as imports_routes
 from shared.telemetry import configure_logging
 from svc_supply.api import supplies
@@ -29,15 +29,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     imports = open_imports(transactions)
     worker = build_worker(settings, transactions, imports)
 
-    async def check_database() -> Check:
-        return await passes(database.ping())
-
-    async def check_nats() -> Check:
-        # Events wait in the outbox while the broker is away; nothing is refused for that.
-        if worker.bus.connected or not settings.run_worker:
-            return Check("pass")
-        return Check("warn", output=worker.bus.last_error or "not connected")
-
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -52,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         settings=settings,
         routers=[supplies.router, imports_routes.router],
-        health=Health(SERVICE, {"database": check_database, "nats": check_nats}),
+        health=service_health(SERVICE, database, worker, run_worker=settings.run_worker),
         lifespan=lifespan,
     )
     app.state.transactions = transactions

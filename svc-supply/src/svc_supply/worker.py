@@ -11,7 +11,7 @@ from shared.outbox import Transactions, Worker, periodic
 from shared.telemetry import configure_logging
 from svc_supply.settings import Settings
 from svc_supply.storage import tables
-from svc_supply.usecases.housekeeping import forget_answers
+from svc_supply.usecases.housekeeping import forget_old
 from svc_supply.usecases.importers import IMPORTERS
 from svc_supply.usecases.supply_expiry import expire_supplies
 
@@ -38,9 +38,7 @@ def open_imports(transactions: Transactions) -> Imports:
 
 def build_worker(settings: Settings, transactions: Transactions, imports: Imports) -> Worker:
     """Wire what runs beside the HTTP app, or alone."""
-    housekeeping = periodic(
-        "housekeeping", partial(forget_answers, transactions), HOUSEKEEPING_SECONDS
-    )
+    housekeeping = periodic("housekeeping", partial(forget_old, transactions), HOUSEKEEPING_SECONDS)
     expiry = periodic("expiry", partial(expire_supplies, transactions), EXPIRY_SECONDS)
     return Worker(
         SERVICE,

@@ -1,4 +1,7 @@
-"""Splits a large JSONL or CSV file into parts that one import takes, lines still countable."""
+"""Splits a large JSONL or CSV file into parts that one import takes, lines still countable.
+
+A workbook cannot be cut and goes as it is.
+"""
 
 import csv
 import io
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketnoi.errors import UsageError
+from shared.contracts.imports import MAX_FILE_BYTES
 
 PART_BYTES = 4 * 1024 * 1024
 """Below the API's 10 MiB: a part is imported in seconds, so progress is seen."""
@@ -23,15 +27,27 @@ class Part:
 
 def parts_of(path: Path, part_bytes: int = PART_BYTES) -> Iterator[Part]:
     """Yield the file in pieces; UsageError when it cannot be read or is of another kind."""
-    if path.suffix not in (".jsonl", ".csv"):
-        raise UsageError(f"{path.name}: only .jsonl and .csv can be imported.")
+    suffix = path.suffix.lower()
+    if suffix not in (".jsonl", ".csv", ".xlsx"):
+        raise UsageError(f"{path.name}: only .jsonl, .csv and .xlsx can be imported.")
     try:
-        if path.suffix == ".jsonl":
+        if suffix == ".xlsx":
+            yield _workbook(path)
+        elif suffix == ".jsonl":
             yield from _jsonl_parts(path, part_bytes)
         else:
             yield from _csv_parts(path, part_bytes)
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _workbook(path: Path) -> Part:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise UsageError(
+            f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MiB, and a workbook cannot be"
+            " sent in parts. Save the sheet as CSV (UTF-8), or split the workbook."
+        )
+    return Part(path.name, path.read_bytes(), 0)
 
 
 def _jsonl_parts(path: Path, part_bytes: int) -> Iterator[Part]:

@@ -60,7 +60,7 @@ def import_parts(
     outcome = Outcome()
     started = time.monotonic()
     parts = list(parts)
-    total = sum(max(part.content.count(b"\n"), 1) for part in parts)
+    total = sum(_rows(part) for part in parts)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,13 +72,14 @@ def import_parts(
         for part in parts:
             before = outcome.rows
             for job in _followed(api, _send(api, kind, part)):
-                progress.update(task, completed=before + job["done"])
+                total = max(total, before + job["total"])  # a workbook's rows, once it is read
+                progress.update(task, total=total, completed=before + job["done"])
             for name in _COUNTS:
                 outcome.counts[name] += job[name]
+            if job["state"] == "FAILED":
+                raise LauncherError(f"{part.name}: {_why(api, job)}")
             if job["rejected"]:
                 outcome.errors += _errors(api, job["id"], part.offset)
-            if job["state"] == "FAILED":
-                raise LauncherError(f"{part.name}: {job.get('detail') or 'the import failed'}")
         progress.update(task, completed=total)
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -113,6 +114,18 @@ def _followed(api: Api, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 " It goes on by itself when the service is well again."
             )
         time.sleep(POLL_SECONDS)
+
+
+def _rows(part: Part) -> int:
+    return 1 if part.name.endswith(".xlsx") else max(part.content.count(b"\n"), 1)
+
+
+def _why(api: Api, job: dict[str, Any]) -> str:
+    """Return why a job failed: line 0 speaks of the file as a whole."""
+    errors = api.json("GET", f"/v1/imports/{job['id']}/errors", params={"limit": 1})["items"]
+    if errors and errors[0]["line"] == 0:
+        return str(errors[0]["message"])
+    return str(job.get("detail") or "the import failed")
 
 
 def _errors(api: Api, job_id: str, offset: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -97,8 +97,17 @@ def explained() -> Iterator[None]:
 
 def job(plan: dict[str, Any]) -> None:
     """Run as a process of its own; the last lines it writes are the launcher's message."""
+    _run(provision(Plan.from_json(plan)))
+
+
+def messaging_job(plan: dict[str, Any]) -> None:
+    """Do only the broker's part, for a broker that may have lost its store."""
+    _run(provision_messaging(Plan.from_json(plan)))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(provision(Plan.from_json(plan)))
+        asyncio.run(work)
     except LauncherError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None

@@ -98,6 +98,8 @@ def _rights(service: Service) -> list[str]:
     }
     return [
         f"GRANT CONNECT ON DATABASE {DATABASE} TO {role}",
+        # Its functions stage rows in temporary tables; the service itself may not.
+        f"GRANT TEMP ON DATABASE {DATABASE} TO {owner}",
         f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}",
         f"GRANT USAGE ON SCHEMA {schema} TO {role}",
         f"{default} IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",

@@ -8,18 +8,11 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DiscardPolicy,
-    RetentionPolicy,
-    StorageType,
-    StreamConfig,
-)
 from nats.js.errors import BadRequestError
 
 from ketnoi.errors import LauncherError, UsageError
 from shared.contracts.messaging import CONSUMERS, STREAMS, ConsumerSpec, StreamSpec
+from shared.nats.objects import consumer_config, stream_config
 
 MINIMUM = (2, 12)
 _NAME_IN_USE = 10058  # with another configuration
@@ -93,20 +86,7 @@ async def _quietly(_: Exception) -> None:
 
 
 async def _stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
-    config = StreamConfig(
-        name=spec.name,
-        subjects=list(spec.subjects),
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_age=spec.max_age_seconds,
-        max_bytes=spec.max_bytes,
-        max_msg_size=spec.max_msg_size,
-        duplicate_window=spec.duplicate_window_seconds,
-        deny_delete=True,
-        deny_purge=True,
-        allow_atomic=True,
-    )
+    config = stream_config(spec)
     try:
         await jetstream.add_stream(config)
     except BadRequestError as error:
@@ -118,13 +98,4 @@ async def _stream(jetstream: JetStreamContext, spec: StreamSpec) -> None:
 
 
 async def _consumer(jetstream: JetStreamContext, spec: ConsumerSpec) -> None:
-    config = ConsumerConfig(
-        name=spec.name,
-        durable_name=spec.name,
-        filter_subject=spec.filter_subject,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=spec.ack_wait_seconds,
-        max_ack_pending=spec.max_ack_pending,
-        max_deliver=-1,
-    )
-    await jetstream.add_consumer(spec.stream, config)
+    await jetstream.add_consumer(spec.stream, consumer_config(spec))

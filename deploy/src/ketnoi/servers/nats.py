@@ -39,6 +39,10 @@ class EmbeddedNats:
     def url_for(self, user: str) -> str:
         return f"nats://{user}:{self.passwords[user]}@127.0.0.1:{self.port}"
 
+    @property
+    def monitor_url(self) -> str:
+        return f"http://127.0.0.1:{self.monitor_port}"
+
     async def launch(self, output: int) -> Running:
         """Write the configuration anew, so that it fits this release, and start the server."""
         users = self.run / "nats-users.conf"

@@ -14,11 +14,13 @@ from ketnoi.supervision.processes import Running, how_it_ended, send
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 10.0
-HEALTHY_AFTER = 30.0
+HEALTHY_AFTER = 5.0
+"""Seconds of being ready after which an end is an accident, and the next start is soon again."""
 _HURRIED = 0.5
 
 Ladder = tuple[tuple[signal.Signals, float], ...]
-POLITE: Ladder = ((signal.SIGTERM, 15), (signal.SIGKILL, 5))
+# A service ends itself after 25 s (`shared.http.serve`); this is for one that cannot any more.
+POLITE: Ladder = ((signal.SIGTERM, 27), (signal.SIGKILL, 5))
 
 
 def _plain(name: str) -> Callable[[int, str], str]:
@@ -45,14 +47,14 @@ class Program:
 class Supervisor:
     """Starts groups of programs one after another and stops them in reverse.
 
-    `on_return` is called whenever a program is ready again, with another pid.
+    `on_return` is called with a program's name whenever it is ready again, with another pid.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._groups: list[list[_Keeper]] = []
         self.hurry = asyncio.Event()
-        self.on_return: Callable[[], None] = lambda: None
+        self.on_return: Callable[[str], None] = lambda _: None
 
     async def start(self, *programs: Program) -> None:
         """Start side by side; return when all are ready, raise for the first that fails."""
@@ -68,8 +70,8 @@ class Supervisor:
         for keepers in reversed(self._groups):
             await asyncio.gather(*(keeper.stop(self.hurry) for keeper in keepers))
 
-    def _returned(self) -> None:
-        self.on_return()
+    def _returned(self, name: str) -> None:
+        self.on_return(name)
 
     def pids(self) -> dict[str, int]:
         """Return the processes that run now."""
@@ -80,7 +82,7 @@ class Supervisor:
 class _Keeper:
     """One program, kept alive."""
 
-    def __init__(self, program: Program, output: Output, returned: Callable[[], None]) -> None:
+    def __init__(self, program: Program, output: Output, returned: Callable[[str], None]) -> None:
         self.program = program
         self._returned = returned
         self.pid: int | None = None
@@ -150,7 +152,7 @@ class _Keeper:
             pause = min(pause * 1.5, 0.1)
         self._ready_at = time.monotonic()
         if first.done():
-            self._returned()
+            self._returned(self.program.name)
             self._output.say(f"{self.program.name} is ready again")
         else:
             first.set_result(None)

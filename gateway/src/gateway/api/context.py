@@ -5,8 +5,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from gateway.clients.parts import Parts
-from gateway.clients.upstream import DEADLINE_HEADER, Answer
+from gateway.clients.upstream import Answer
 from gateway.settings import Settings
+from shared.http.middleware import deadline_of
 from shared.telemetry import current_trace
 
 _FORWARDED = {
@@ -23,7 +24,6 @@ _FORWARDED = {
         "tracestate",
     )
 }
-_DEADLINE = DEADLINE_HEADER.lower().encode()
 
 
 def forwarded_headers(scope: Scope) -> dict[str, str]:
@@ -43,10 +43,8 @@ def forwarded_headers(scope: Scope) -> dict[str, str]:
 
 def seconds_left(scope: Scope, most: float) -> float:
     """Return the time this request may take: ours, or less when the caller says so."""
-    for name, value in scope["headers"]:
-        if name == _DEADLINE and value.isdigit():
-            return min(most, max(int(value[:9]), 1) / 1000)
-    return most
+    asked = deadline_of(scope["headers"])
+    return most if asked is None else min(most, max(asked, 0.001))
 
 
 def parts_of(request: Request) -> Parts:

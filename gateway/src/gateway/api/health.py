@@ -1,17 +1,15 @@
-"""The health of the whole suite in one document."""
+"""The health of the whole suite in one document, or as a page for people."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 
 from gateway.usecases.health import SuiteHealth
+from shared.http.health_routes import health_response
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/healthz")
 async def get_healthz(request: Request) -> Response:
-    """The worst status of all, and each service's own document."""
+    """What is broken, since when, what to do; then each part's own document."""
     suite: SuiteHealth = request.app.state.suite_health
-    document = await suite.document()
-    status = 503 if document["status"] == "fail" else 200
-    return JSONResponse(document, status, media_type="application/health+json")
+    return health_response(request, await suite.document())

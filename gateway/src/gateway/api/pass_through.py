@@ -7,7 +7,7 @@ from gateway.api.context import forwarded_headers, seconds_left
 from gateway.clients.upstream import RawHeaders, Reply, Upstream
 from gateway.domain.paths import target_of
 from gateway.settings import Settings
-from shared.http.problems import problem_response
+from shared.http.problems import on_crash, problem_response
 from shared.kernel.errors import KetnoiError
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -15,7 +15,7 @@ _NO_CONTENT, _NOT_MODIFIED = 204, 304
 
 
 class PassThroughMiddleware:
-    """Stands innermost: what belongs to a service goes there, all else to the gateway's routes."""
+    """What belongs to a service goes there, all else to the gateway's own routes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,8 +32,10 @@ class PassThroughMiddleware:
             reply = await _ask(upstream, state.settings, scope, receive)
         except KetnoiError as error:
             await problem_response(Request(scope), error)(scope, receive, send)
-            return
-        await _give(reply, scope["method"], send)
+        except Exception as error:  # noqa: BLE001 - there is no outer handler here
+            await (await on_crash(Request(scope), error))(scope, receive, send)
+        else:
+            await _give(reply, scope["method"], send)
 
 
 async def _ask(upstream: Upstream, settings: Settings, scope: Scope, receive: Receive) -> Reply:

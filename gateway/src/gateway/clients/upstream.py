@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +19,18 @@ from yarl import URL
 
 from gateway.clients.guard import Guard
 from gateway.domain.paths import Part
+from shared.http.metrics import UPSTREAM_RETRIES
+from shared.http.middleware import DEADLINE_HEADER
+from shared.kernel.health import Check
 
 BUFFER_BYTES = 1024 * 1024
 """Answers up to this size are buffered (twice as fast); larger ones are streamed."""
 RETRY_SECONDS = (0.02, 0.1)
-DEADLINE_HEADER = "X-Request-Deadline-Ms"
+HOP_SECONDS = 0.01
+"""What is kept of a deadline for the way back, so that the service's own 504 comes first."""
 _KEY_HEADER = "idempotency-key"
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+_GATEWAY_TIMEOUT = 504
 
 RawHeaders = list[tuple[bytes, bytes]]
 _REPLY_HEADERS = frozenset(
@@ -94,18 +101,22 @@ class Upstream:
     ) -> Reply:
         """Pass a request through; `raw_path` is path and query as the caller wrote them."""
         url = URL(self._origin + _as_text(raw_path), encoded=True)
-        sent = {**headers, DEADLINE_HEADER: str(int(seconds * 1000))}
+        until = time.monotonic() + seconds
+
+        async def fetch() -> Reply:
+            sent = {**headers, DEADLINE_HEADER: _left(until)}
+            return await self._fetch(method, url, sent, body)
 
         async def call() -> Reply:
             try:
-                return await self._fetch(method, url, sent, body)
+                return await fetch()
             except aiohttp.ClientConnectionError as error:
-                if not _may_retry(error, sent):
+                if not self._may_repeat(error, method, headers):
                     raise
             await asyncio.sleep(random.uniform(*RETRY_SECONDS))  # noqa: S311 - jitter
-            return await self._fetch(method, url, sent, body)
+            return await fetch()
 
-        return await self.guard.run(call, seconds)
+        return await self.guard.run(call, seconds, lambda reply: reply.status == _GATEWAY_TIMEOUT)
 
     async def ask(
         self,
@@ -117,12 +128,25 @@ class Upstream:
     ) -> Answer:
         """Ask for a part of a combined answer, and read it whole."""
         url = f"{self._origin}{path}" + (f"?{query}" if query else "")
-        sent = {**headers, DEADLINE_HEADER: str(int(seconds * 1000))}
+        until = time.monotonic() + seconds
 
-        async def call() -> httpx.Response:
+        async def get() -> httpx.Response:
+            sent = {**headers, DEADLINE_HEADER: _left(until)}
             return await self._client.get(url, headers=sent)
 
-        response = await self.guard.run(call, seconds)
+        async def call() -> httpx.Response:
+            try:
+                return await get()
+            except (httpx.NetworkError, httpx.ConnectTimeout) as error:
+                # The transport's word for every broken connection is ConnectTimeout.
+                if isinstance(error.__cause__, TimeoutError) or not self._repeats():
+                    raise
+            await asyncio.sleep(random.uniform(*RETRY_SECONDS))  # noqa: S311 - jitter
+            return await get()
+
+        response = await self.guard.run(
+            call, seconds, lambda answer: answer.status_code == _GATEWAY_TIMEOUT
+        )
         kept = {
             name: self._relative(value.encode()).decode() if name == "location" else value
             for name, value in response.headers.items()
@@ -130,15 +154,44 @@ class Upstream:
         }
         return Answer(response.status_code, response.content, kept)
 
-    async def health(self, seconds: float) -> dict[str, Any]:
-        """Return the service's own health document; not a call of a caller, so not guarded."""
+    def _may_repeat(
+        self, error: aiohttp.ClientConnectionError, method: str, headers: Mapping[str, str]
+    ) -> bool:
+        """Repeat what was never sent, and what does no harm when it comes twice."""
+        if isinstance(error, TimeoutError):
+            return False
+        harmless = method in _IDEMPOTENT or _KEY_HEADER in headers
+        return (harmless or isinstance(error, aiohttp.ClientConnectorError)) and self._repeats()
+
+    def _repeats(self) -> bool:
+        if not self.guard.retries.spend():
+            return False
+        UPSTREAM_RETRIES.labels(str(self.part)).inc()
+        return True
+
+    async def health(self, seconds: float) -> dict[str, Any] | Check:
+        """Return the service's own health document, or what its silence means.
+
+        Not a call of a caller, so not guarded: an open breaker must not hide what is going on.
+        """
         limit = aiohttp.ClientTimeout(total=seconds)
+        headers = {"Accept": "application/health+json"}
         try:
-            async with self._session.get(f"{self._origin}/healthz", timeout=limit) as response:
-                document: dict[str, Any] = await response.json(content_type=None)
-                return dict(document)
-        except (aiohttp.ClientError, OSError, ValueError, TypeError) as error:
-            return {"status": "fail", "output": f"no health document: {type(error).__name__}"}
+            async with self._session.get(
+                f"{self._origin}/healthz", timeout=limit, headers=headers
+            ) as response:
+                document = json.loads(await response.read())
+                if isinstance(document, dict) and "status" in document:
+                    return document
+        except TimeoutError:
+            return Check("fail", "service_silent", output=f"no answer within {seconds:g} s")
+        except ValueError:
+            pass
+        except (aiohttp.ClientError, OSError) as error:
+            said = f"{type(error).__name__}: {error}"[:200]
+            return Check("fail", "service_down", output=said)
+        said = f"no health document at {self._origin}"
+        return Check("fail", "service_unreadable", output=said)
 
     async def _fetch(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
@@ -181,14 +234,9 @@ class Upstream:
         return location.removeprefix(self._origin.encode()) or b"/"
 
 
-def _may_retry(error: aiohttp.ClientConnectionError, headers: Mapping[str, str]) -> bool:
-    """Retry what was never sent, and what the service recognises when it comes again.
-
-    aiohttp itself repeats GET, HEAD, PUT and DELETE once when a kept connection turns out dead.
-    """
-    if isinstance(error, TimeoutError):
-        return False
-    return isinstance(error, aiohttp.ClientConnectorError) or _KEY_HEADER in headers
+def _left(until: float) -> str:
+    """Return what the service is given of the time: less with every hop and every repeat."""
+    return str(max(1, int((until - time.monotonic() - HOP_SECONDS) * 1000)))
 
 
 def _as_text(raw_path: bytes) -> str:

@@ -21,9 +21,16 @@ Upstreams = Mapping[Part, Upstream]
 
 @asynccontextmanager
 async def open_upstreams(
-    urls: Mapping[Part, str], *, slots: int, queue: int, connect_seconds: float, seconds: float
+    urls: Mapping[Part, str],
+    *,
+    slots: int,
+    queue: int,
+    connect_seconds: float,
+    seconds: float,
+    part_seconds: float,
 ) -> AsyncIterator[Upstreams]:
     """Open the pool; the bulkheads bound the connections, so the pool itself does not."""
+    patience = min(seconds, part_seconds)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=seconds),
@@ -32,6 +39,8 @@ async def open_upstreams(
         auto_decompress=False,
         requote_redirect_url=False,
     )
+    # aiohttp would repeat beside us; what is repeated is decided, and counted, in one place.
+    session._retry_connection = False  # noqa: SLF001 - there is no public way
     # TLS is the session's; an empty context only spares httpx the loading of certificates.
     transport = AiohttpTransport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     client = httpx.AsyncClient(
@@ -42,6 +51,6 @@ async def open_upstreams(
     )
     async with session, client:
         yield {
-            part: Upstream(part, url, Guard(part, slots, queue), session, client)
+            part: Upstream(part, url, Guard(part, slots, queue, patience=patience), session, client)
             for part, url in urls.items()
         }

@@ -1,5 +1,6 @@
 """The ground every contract model stands on: strict about keys, safe about text."""
 
+import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -15,6 +16,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from shared.kernel.text import clean
 
@@ -50,6 +52,12 @@ Text2000 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20
 Text8000 = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8000), Clean]
 
 
+# A default that can change is copied for every value; a factory costs a tenth of that. The
+# documents say what they said before.
+EMPTY_LIST: JsonDict = {"default": []}
+EMPTY_DICT: JsonDict = {"default": {}}
+
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -64,6 +72,20 @@ def assemble(model: type[Model], values: dict[str, Any]) -> Model:
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made
+
+
+def to_document(resource: BaseModel) -> bytes:
+    """Return the resource as the API and the events show it."""
+    return resource.__pydantic_serializer__.to_json(resource, by_alias=True)
+
+
+def digest_of(profile: BaseModel, *, without: set[str] | None = None) -> bytes:
+    """Return a fingerprint of what `profile` says, the fields in `without` left out.
+
+    What is silent or at its default does not count, so a contract that grows changes no digest.
+    """
+    said = profile.__pydantic_serializer__.to_json(profile, exclude=without, exclude_defaults=True)
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 class Contract(BaseModel):

@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import (
+    EMPTY_DICT,
+    EMPTY_LIST,
     Contract,
     Line64,
     Line128,
@@ -79,21 +81,31 @@ class DemandProfile(Contract):
     summary: Text500 | None = None
     description: Text8000 | None = None
     language: LanguageCode | None = None
-    translations: Translations = {}
+    translations: Translations = Field(default_factory=dict, json_schema_extra=EMPTY_DICT)
     kind: DemandKind | None = None
     current_technology: Text2000 | None = None
     expected_outcome: Text2000 | None = None
-    requirements: list[Quantity] = Field(default=[], max_length=30)
-    keywords: Keywords = []
-    fields: list[FieldCode] = Field(default=[], max_length=5)
-    industries: list[IndustryCode] = Field(default=[], max_length=5)
-    ipc: list[IpcCode] = Field(default=[], max_length=5)
-    sdgs: list[Sdg] = Field(default=[], max_length=17)
+    requirements: list[Quantity] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=30
+    )
+    keywords: Keywords = Field(default_factory=list, json_schema_extra=EMPTY_LIST)
+    fields: list[FieldCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5
+    )
+    industries: list[IndustryCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5
+    )
+    ipc: list[IpcCode] = Field(default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5)
+    sdgs: list[Sdg] = Field(default_factory=list, json_schema_extra=EMPTY_LIST, max_length=17)
     trl_min: Trl | None = None
     transfer: TransferTerms | None = None
     budget: Money | None = None
-    preferred_countries: list[CountryCode] = Field(default=[], max_length=50)
-    excluded_countries: list[CountryCode] = Field(default=[], max_length=50)
+    preferred_countries: list[CountryCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=50
+    )
+    excluded_countries: list[CountryCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=50
+    )
     accepts_used_equipment: bool | None = None
     needed_by: date | None = Field(None, description="The demand expires when this day is over.")
     absorption: AbsorptionLevels | None = None
@@ -101,7 +113,9 @@ class DemandProfile(Contract):
     province: ProvinceCode | None = None
     organization_id: UUID | None = None
     campaign_id: UUID | None = None
-    priority_items: list[Line128] = Field(default=[], max_length=10)
+    priority_items: list[Line128] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=10
+    )
     source_ref: SourceRef | None = None
     visibility: Visibility = Visibility.PUBLIC
     open_for_interest: bool = True

@@ -5,7 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 SPEC_VERSION = "1.0"
+SPEC_MAJOR = "1"
 CONTENT_TYPE = "application/json"
+LARGEST_NUMBER = 2**31 - 1
+"""Versions and epochs are integers of four bytes in every reader's tables."""
 
 
 class MalformedEventError(ValueError):
@@ -62,7 +65,7 @@ class Event:
         """Read an event; MalformedEventError when an attribute is missing or unreadable."""
         given = {name.lower(): value for name, value in (headers or {}).items()}
         try:
-            return cls(
+            found = cls(
                 id=UUID(given["ce-id"]),
                 type=given["ce-type"],
                 source=given["ce-source"],
@@ -77,3 +80,13 @@ class Event:
             )
         except (KeyError, ValueError) as error:
             raise MalformedEventError(f"not a Ketnoi event: {error!r}") from error
+        spec = given.get("ce-specversion", "none")
+        if spec.partition(".")[0] != SPEC_MAJOR:
+            raise MalformedEventError(f"CloudEvents {spec}; {SPEC_VERSION} is read")
+        if found.time.tzinfo is None:
+            raise MalformedEventError("ce-time has no offset from UTC")
+        if not all(
+            0 < number <= LARGEST_NUMBER for number in (found.aggregate_version, found.db_epoch)
+        ):
+            raise MalformedEventError("version or epoch out of range")
+        return found

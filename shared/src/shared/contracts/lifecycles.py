@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -41,10 +42,15 @@ def moves(
 
 
 class Lifecycle:
-    """The moves of one kind of resource; at most one from a status to another."""
+    """The moves of one kind of resource; at most one from a status to another.
 
-    def __init__(self, *rows: Iterable[Move]) -> None:
+    Of ways that are equally short, `path` takes the one by way of `plainest`: the status that
+    says least of what has happened.
+    """
+
+    def __init__(self, *rows: Iterable[Move], plainest: str) -> None:
         self.moves = tuple(move for row in rows for move in row)
+        self._plainest_first = sorted(self.moves, key=lambda move: move.target != plainest)
         self._found = {(move.source, move.target): move for move in self.moves}
         self._paths: dict[tuple[str, str], tuple[Move, ...] | None] = {}
         if len(self._found) != len(self.moves):
@@ -78,7 +84,7 @@ class Lifecycle:
             here = queue.popleft()
             if here == target:
                 break
-            for move in self.moves:
+            for move in self._plainest_first:
                 if move.source == here and move.target not in came_by and move.target != source:
                     came_by[move.target] = move
                     queue.append(move.target)
@@ -127,6 +133,19 @@ class Stored(Generic[Resource]):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A stored resource without what it says; `digest` tells whether something says the same."""
+
+    id: UUID
+    version: int
+    status: str
+    owner: str
+    created_at: datetime
+    announced: bool
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Change(Generic[Resource]):
     """What one write makes: the new state, the steps to it, and the fact that others hear of."""
 
@@ -134,6 +153,8 @@ class Change(Generic[Resource]):
     steps: tuple[Step, ...]
     fact: str | None
     created: bool = False
+    digest: bytes = b""
+    """Of what the resource says."""
 
 
 class TransitionIn(Contract):

@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import (
+    EMPTY_DICT,
+    EMPTY_LIST,
     Contract,
     Line64,
     Line128,
@@ -149,17 +151,25 @@ class SupplyProfile(Contract):
     summary: Text500 | None = None
     description: Text8000 | None = None
     language: LanguageCode | None = None
-    translations: Translations = {}
+    translations: Translations = Field(default_factory=dict, json_schema_extra=EMPTY_DICT)
     kind: SupplyKind | None = None
-    specifications: list[Quantity] = Field(default=[], max_length=30)
-    benefits: list[Benefit] = Field(default=[], max_length=20)
-    keywords: Keywords = []
-    fields: list[FieldCode] = Field(default=[], max_length=5)
-    industries: list[IndustryCode] = Field(default=[], max_length=5)
-    ipc: list[IpcCode] = Field(default=[], max_length=5)
-    sdgs: list[Sdg] = Field(default=[], max_length=17)
+    specifications: list[Quantity] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=30
+    )
+    benefits: list[Benefit] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=20
+    )
+    keywords: Keywords = Field(default_factory=list, json_schema_extra=EMPTY_LIST)
+    fields: list[FieldCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5
+    )
+    industries: list[IndustryCode] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5
+    )
+    ipc: list[IpcCode] = Field(default_factory=list, json_schema_extra=EMPTY_LIST, max_length=5)
+    sdgs: list[Sdg] = Field(default_factory=list, json_schema_extra=EMPTY_LIST, max_length=17)
     trl: Trl | None = None
-    ipr: list[Ipr] = Field(default=[], max_length=20)
+    ipr: list[Ipr] = Field(default_factory=list, json_schema_extra=EMPTY_LIST, max_length=20)
     transfer: TransferTerms | None = None
     price: Money | None = None
     requires: AbsorptionLevels | None = None
@@ -173,7 +183,9 @@ class SupplyProfile(Contract):
     capacity: int | None = Field(None, ge=1, le=1_000_000, description="Transfers at a time.")
     available_until: date | None = Field(None, description="The supply expires after this day.")
     demonstration: Text2000 | None = None
-    references: list[Installation] = Field(default=[], max_length=50)
+    references: list[Installation] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=50
+    )
     visibility: Visibility = Visibility.PUBLIC
 
 

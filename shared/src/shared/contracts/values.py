@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import (
+    EMPTY_LIST,
     Clean,
     Contract,
     Line64,
@@ -170,11 +171,17 @@ class TransferTerms(Contract):
     """The terms of the transfer; a missing term is silent and never clashes."""
 
     scope: TransferScope | None = None
-    parts: list[TransferPart] = Field(default=[], max_length=8)
+    parts: list[TransferPart] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=8
+    )
     right: TransferRight | None = None
     exclusivity: Exclusivity | None = None
-    forms: list[TransferForm] = Field(default=[], max_length=8)
-    methods: list[TransferMethod] = Field(default=[], max_length=4)
+    forms: list[TransferForm] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=8
+    )
+    methods: list[TransferMethod] = Field(
+        default_factory=list, json_schema_extra=EMPTY_LIST, max_length=4
+    )
 
 
 class AbsorptionLevels(Contract):

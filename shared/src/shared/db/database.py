@@ -3,15 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
+import asyncpg
 from pydantic import BaseModel
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
+ROLLBACK_SECONDS = 5
+COMMAND_SECONDS = 30
+
+Driver = asyncpg.Connection
+"""The driver's own connection: hot statements go to it directly, at a third of the cost."""
 
 
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
@@ -26,11 +33,21 @@ def to_json(value: object) -> str:
 
 
 class Database:
-    """The connections of one service to its own schema."""
+    """The connections of one service to its own schema.
 
-    def __init__(self, url: str, *, pool_size: int = 5, name: str = "ketnoi") -> None:
+    Transactions are ours and not SQLAlchemy's (its side is in autocommit mode): a read is one
+    round trip instead of three, and statements of SQLAlchemy and of the driver share one.
+    `schema` is for administrators: a service's role knows its own.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 5, name: str = "ketnoi", schema: str = ""
+    ) -> None:
+        settings = {"application_name": name, "jit": "off"}
+        self._settings = settings | ({"search_path": schema} if schema else {})
         self.engine: AsyncEngine = create_async_engine(
             url or NOWHERE,
+            isolation_level="AUTOCOMMIT",
             json_serializer=to_json,
             pool_size=pool_size,
             max_overflow=2,
@@ -38,21 +55,41 @@ class Database:
             pool_recycle=1800,
             connect_args={
                 "timeout": CONNECT_SECONDS,
-                "server_settings": {"application_name": name, "jit": "off"},
+                "server_settings": self._settings,
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: commits on a clean exit, rolls back on an exception."""
-        async with self.engine.begin() as connection:
-            yield connection
+        async with self.engine.connect() as connection:
+            driver = driver_of(connection)
+            try:
+                await driver.execute("BEGIN")
+                yield connection
+                said = await driver.execute("COMMIT")
+            except BaseException:
+                await _roll_back(driver)
+                raise
+            if said != "COMMIT":
+                raise RuntimeError("a statement failed and was passed over; nothing is committed")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading; whatever it did is rolled back."""
+        """A connection for reading; each statement is a transaction of its own."""
         async with self.engine.connect() as connection:
             yield connection
+
+    async def dedicated(self) -> Driver:
+        """Open a connection outside the pool, for what lasts as long as its session (a lock)."""
+        _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
+        return await asyncpg.connect(
+            **arguments,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=self._settings,
+        )
 
     async def ping(self) -> None:
         """Raise when the database does not answer."""
@@ -63,17 +100,48 @@ class Database:
         await self.engine.dispose()
 
 
+def driver_of(connection: AsyncConnection) -> Driver:
+    """Return the driver's connection below `connection`, in the same transaction."""
+    assert connection.sync_connection is not None  # noqa: S101 - it is open
+    driver: Any = connection.sync_connection.connection.driver_connection
+    return cast("Driver", driver)
+
+
 def is_passing(error: BaseException) -> bool:
     """True for a fault of the connection or the server, which a retry may not meet again."""
     if isinstance(error, (OSError, TimeoutError, PoolTimeoutError, InterfaceError)):
         return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # else an argument that cannot be sent
+    if isinstance(error, asyncpg.PostgresError):
+        return _passes(error)
     if isinstance(error, DBAPIError):
-        code = str(getattr(error.orig, "sqlstate", None) or "")
-        # 08 connection, 40 serialisation/deadlock, 53 resources, 55P03 lock, 57 shutdown/cancel
         return (
             error.connection_invalidated
             or isinstance(error, OperationalError)
-            or code.startswith(("08", "40", "53", "57"))
-            or code == "55P03"
+            or _passes(error.orig)
         )
     return False
+
+
+def _passes(error: BaseException | None) -> bool:
+    code = str(getattr(error, "sqlstate", None) or "")
+    # 08 connection, 28 login, 40 serialisation/deadlock, 53 resources, 57 shutdown/cancel;
+    # read-only, no such database, lock: none of them is the fault of what was being done
+    return code.startswith(("08", "28", "40", "53", "57")) or code in ("25006", "3D000", "55P03")
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """The driver knows at once when the server has gone; the pool then opens another."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+async def _roll_back(driver: Driver) -> None:
+    """Leave the transaction; a connection that cannot is not used again."""
+    if driver.is_closed():
+        return
+    try:
+        await driver.execute("ROLLBACK", timeout=ROLLBACK_SECONDS)
+    except BaseException:  # noqa: BLE001 - what ended the transaction is raised by the caller
+        driver.terminate()

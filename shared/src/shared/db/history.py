@@ -1,7 +1,5 @@
 """The history of moves: one table for all resources of a service that have a life cycle."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,8 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.lifecycles import Step, Transition
-from shared.db.bulk import insert_many
+from shared.contracts.lifecycles import Transition
 
 
 def history_table(metadata: MetaData) -> Table:
@@ -38,34 +35,6 @@ def history_table(metadata: MetaData) -> Table:
         Column("checklist", JSONB(none_as_null=True)),
         Column("at", DateTime(timezone=True), nullable=False),
     )
-
-
-def history_rows(
-    resource_id: UUID, version: int, steps: Iterable[Step], at: datetime
-) -> list[dict[str, object]]:
-    """Return the rows for the steps that led to `version`."""
-    return [
-        {
-            "resource_id": resource_id,
-            "version": version,
-            "step": number,
-            "from_status": step.source,
-            "to_status": step.target,
-            "actor": step.actor,
-            "role": step.role,
-            "reason": step.reason,
-            "checklist": dict(step.checklist) if step.checklist is not None else None,
-            "at": at,
-        }
-        for number, step in enumerate(steps)
-    ]
-
-
-async def write_history(
-    connection: AsyncConnection, table: Table, rows: list[dict[str, object]]
-) -> None:
-    """Add rows in the transaction of the change that they tell of."""
-    await insert_many(connection, table, rows)
 
 
 async def read_history(

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kernel.errors import InvalidError
+from shared.kernel.faults import crash_point
 
 KEPT_DAYS = 7
 
@@ -93,6 +94,7 @@ class Idempotency:
             .where(table.c.client == self.client, table.c.key == self.key)
             .values(answer=answer)
         )
+        crash_point("idempotency_stored")
 
 
 async def once(

@@ -41,7 +41,8 @@ def _upgrade(connection: Connection, config: Config, schema: str, owner: str) ->
     script = ScriptDirectory.from_config(config)
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:s))"), {"s": f"up {schema}"})
     connection.execute(text(f'SET LOCAL ROLE "{owner}"'))
-    connection.execute(text(f'SET LOCAL search_path TO "{schema}"'))
+    # Functions keep this path; with pg_temp named last, nobody's temporary table comes before ours.
+    connection.execute(text(f'SET LOCAL search_path TO "{schema}", pg_temp'))
     connection.execute(text(f"SET LOCAL lock_timeout TO '{LOCK_TIMEOUT}'"))
     connection.execute(text("SET LOCAL statement_timeout TO 0"))
     applied: list[str] = []

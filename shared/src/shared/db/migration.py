@@ -33,6 +33,22 @@ CREATE TABLE transition (
 """
 
 
+# Runs with the owner's rights: the service itself may not create tables, temporary ones neither.
+_STAGING = """
+CREATE FUNCTION open_staging() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF to_regclass('pg_temp.staging_{table}') IS NULL THEN
+        CREATE TEMP TABLE staging_{table} (LIKE {table}) ON COMMIT DELETE ROWS;
+        CREATE TEMP TABLE staging_transition (LIKE transition) ON COMMIT DELETE ROWS;
+        EXECUTE format(
+            'GRANT SELECT, INSERT ON staging_{table}, staging_transition TO %I', session_user
+        );
+    END IF;
+END $$
+"""
+
+
 def create_idempotency_table() -> None:
     """Create the table of stored answers."""
     op.execute(_IDEMPOTENCY)
@@ -42,3 +58,8 @@ def create_idempotency_table() -> None:
 def create_history_table() -> None:
     """Create the table of moves."""
     op.execute(_HISTORY)
+
+
+def create_staging(table: str) -> None:
+    """Create the function that makes a session's staging tables for `table` and its history."""
+    op.execute(_STAGING.format(table=table))

@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 
 from shared.contracts.identity import Caller, Role, Scope
 from shared.kernel.errors import ForbiddenError, UnauthenticatedError
+from shared.kernel.health import Check
 
 # RFC 9864 renames the algorithm to Ed25519; "EdDSA" is what integrators' libraries know.
 ALGORITHM = "EdDSA"
@@ -23,6 +24,9 @@ ISSUER = "ketnoi"
 AUDIENCE = "ketnoi-api"
 _CACHE_SIZE = 2048
 _RELOAD_SECONDS = 10.0
+SKEW_SECONDS = 5.0
+SKEW_KEPT_SECONDS = 60.0
+"""A token that was issued in the future is remembered for so long."""
 
 
 def _unauthenticated(code: str, en: str, vi: str) -> UnauthenticatedError:
@@ -46,6 +50,19 @@ class TokenVerifier:
             sub={"essential": True},
         )
         self._verified: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._ahead = 0.0
+        self._ahead_until = 0.0
+
+    async def clock_check(self) -> Check:
+        """Tokens that were issued in the future tell of two clocks that differ."""
+        if self._now() < self._ahead_until:
+            return Check("warn", "token_clock_skew", round(self._ahead, 1), "s")
+        return Check("pass")
+
+    def _compare_clocks(self, issued_at: object) -> None:
+        if isinstance(issued_at, int | float) and issued_at - self._now() > SKEW_SECONDS:
+            self._ahead = issued_at - self._now()
+            self._ahead_until = self._now() + SKEW_KEPT_SECONDS
 
     def verify(self, token: str) -> Caller:
         """Return the caller; UnauthenticatedError when the token is not good (any more)."""
@@ -61,6 +78,7 @@ class TokenVerifier:
     def _decode(self, token: str) -> tuple[Caller, float]:
         try:
             claims = self._decode_with_reload(token)
+            self._compare_clocks(claims.get("iat"))
             self._claims.validate(claims)
             caller = Caller(
                 client_id=str(claims["sub"]),

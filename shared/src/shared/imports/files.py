@@ -1,13 +1,17 @@
-"""Files as rows with line numbers: JSON Lines, and CSV in the contract's field names."""
+"""Files as rows with line numbers: JSON Lines, and tables in the contract's field names."""
 
+import asyncio
 import csv
 import io
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from shared.kernel.errors import FieldError, InvalidError
+from shared.imports.refusals import UnreadableFileError
+from shared.imports.workbooks import check_workbook, read_workbook
+from shared.kernel.errors import FieldError
 
 MAX_LINES = 100_000
 MAX_LINE_BYTES = 512 * 1024
@@ -24,26 +28,52 @@ class Record:
     content: bytes | dict[str, Any] | FieldError
 
 
-def read_records(file_name: str, content: bytes) -> list[Record]:
+def check_file(file_name: str, content: bytes) -> int:
+    """Return how many rows a file has, 0 for a workbook; refuse what cannot be read at all.
+
+    A workbook is only looked at from outside: it is opened once it is its turn.
+    """
+    if _suffix(file_name) == "xlsx":
+        check_workbook(content)
+        return 0
+    return len(_read(file_name, content))
+
+
+async def read_records(file_name: str, content: bytes) -> list[Record]:
     """Return the rows of a file; a file that cannot be read at all is refused."""
-    suffix = file_name.lower().rpartition(".")[2]
+    if _suffix(file_name) == "xlsx":
+        await asyncio.to_thread(check_workbook, content)
+        sheet = await read_workbook(content)
+        return await asyncio.to_thread(lambda: _bounded(_table(_sheet_lines(sheet))))
+    return await asyncio.to_thread(_read, file_name, content)
+
+
+def _read(file_name: str, content: bytes) -> list[Record]:
+    suffix = _suffix(file_name)
     if suffix == "jsonl":
-        records = list(_json_lines(content))
-    elif suffix == "csv":
-        records = list(_csv_rows(content))
-    else:
-        raise _refused(
-            "file_type_unsupported",
-            "Send a file whose name ends in .jsonl or .csv.",
-            "Hãy gửi tệp có đuôi .jsonl hoặc .csv.",
-        )
-    if len(records) > MAX_LINES:
-        raise _refused(
+        return _bounded(_json_lines(content))
+    if suffix == "csv":
+        return _bounded(_table(_csv_lines(content)))
+    raise UnreadableFileError(
+        "file_type_unsupported",
+        "Send a file whose name ends in .jsonl, .csv or .xlsx.",
+        "Hãy gửi tệp có đuôi .jsonl, .csv hoặc .xlsx.",
+    )
+
+
+def _suffix(file_name: str) -> str:
+    return file_name.lower().rpartition(".")[2]
+
+
+def _bounded(records: Iterable[Record]) -> list[Record]:
+    found = list(itertools.islice(records, MAX_LINES + 1))
+    if len(found) > MAX_LINES:
+        raise UnreadableFileError(
             "too_many_rows",
             f"The file has more than {MAX_LINES} rows; split it.",
             f"Tệp có hơn {MAX_LINES} dòng; hãy chia nhỏ.",
         )
-    return records
+    return found
 
 
 def _json_lines(content: bytes) -> Iterator[Record]:
@@ -55,11 +85,15 @@ def _json_lines(content: bytes) -> Iterator[Record]:
             yield Record(number, stripped)
 
 
-def _csv_rows(content: bytes) -> Iterator[Record]:
+Line = tuple[int, list[str] | FieldError]
+"""A line of a table, or why it has no cells."""
+
+
+def _csv_lines(content: bytes) -> Iterator[Line]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _refused(
+        raise UnreadableFileError(
             "file_not_utf8",
             "The CSV file is not UTF-8; save it as “CSV UTF-8”.",
             "Tệp CSV không phải UTF-8; hãy lưu dạng “CSV UTF-8”.",
@@ -67,19 +101,35 @@ def _csv_rows(content: bytes) -> Iterator[Record]:
     first = text.partition("\n")[0]
     delimiter = ";" if ";" in first and "," not in first else ","
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
     while True:
         line = rows.line_num + 1
         try:
-            cells = next(rows)
+            yield line, next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Record(line, FieldError("", "csv_invalid", f"Not valid CSV: {error}."))
+            yield line, FieldError("", "csv_invalid", f"Not valid CSV: {error}.")
+
+
+def _sheet_lines(sheet: Iterable[list[str]]) -> Iterator[Line]:
+    for line, cells in enumerate(sheet, start=1):
+        if sum(map(len, cells)) > MAX_LINE_BYTES:
+            yield line, _TOO_LONG
+        elif _SHEET_ERRORS.isdisjoint(cells):
+            yield line, cells
+        else:
+            yield line, _SHEET_ERROR
+
+
+def _table(lines: Iterable[Line]) -> Iterator[Record]:
+    """Read lines under the first one that has cells: it names the fields."""
+    header: list[str] | None = None
+    for line, cells in lines:
+        if isinstance(cells, FieldError):
+            yield Record(line, cells)
+        elif not any(cell.strip() for cell in cells):
             continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        if header is None:
+        elif header is None:
             header = [cell.strip() for cell in cells]
         elif len(cells) > len(header):
             yield Record(line, _TOO_MANY_CELLS)
@@ -110,6 +160,12 @@ def _nested(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
     return content
 
 
+_SHEET_ERRORS = frozenset(
+    {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
+)
+_SHEET_ERROR = FieldError(
+    "", "cell_error", "A formula of the row shows an error.", "Một công thức của dòng báo lỗi."
+)
 _TOO_LONG = FieldError(
     "",
     "line_too_long",
@@ -122,7 +178,3 @@ _TOO_MANY_CELLS = FieldError(
 _CLASH = FieldError(
     "", "csv_columns_clash", "Two columns fill the same field.", "Hai cột cùng ghi một trường."
 )
-
-
-def _refused(code: str, en: str, vi: str) -> InvalidError:
-    return InvalidError(code, en, vi, errors=(FieldError("/file", code, en, vi),))

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, insert, select, tuple_
+from sqlalchemy import Row, Table, delete, insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.identity import Caller, Role
 from shared.contracts.imports import ImportJob, ImportKind, ImportState, RowError
 from shared.db import Idempotency, once
-from shared.imports.files import read_records
+from shared.imports.files import check_file
+from shared.imports.refusals import UnreadableFileError
 from shared.imports.rows import Importer
 from shared.imports.tables import ImportTables
-from shared.kernel.errors import FieldError, InvalidError, KetnoiError, not_found
+from shared.kernel.errors import KetnoiError, not_found
 from shared.kernel.ids import new_id
 from shared.kernel.text import clean
 from shared.outbox import Transactions
 
 MAX_NAME_LENGTH = 255
+KEPT_DAYS = 30
 _SHOWN = tuple(ImportJob.model_fields)
 
 
@@ -52,7 +56,7 @@ class Imports:
     ) -> ImportJob:
         """Store the file with its job; a file that cannot be read at all is refused."""
         name = _file_name(file_name)
-        total = len(await asyncio.to_thread(read_records, name, content))
+        total = await asyncio.to_thread(check_file, name, content)
 
         async with self.transactions.begin() as work:
 
@@ -154,4 +158,15 @@ def _file_name(given: str) -> str:
 
 def _bad_name() -> KetnoiError:
     en, vi = "The file's name is not valid text.", "Tên tệp không phải văn bản hợp lệ."
-    return InvalidError("file_name", en, vi, errors=(FieldError("/file", "file_name", en, vi),))
+    return UnreadableFileError("file_name", en, vi)
+
+
+async def forget_jobs(connection: AsyncConnection, tables: ImportTables, now: datetime) -> None:
+    """Drop finished jobs with their errors after their time; open ones stay, however old."""
+    columns = tables.job.c
+    await connection.execute(
+        delete(tables.job).where(
+            columns.state.in_((ImportState.DONE, ImportState.FAILED)),
+            columns.updated_at < now - timedelta(days=KEPT_DAYS),
+        )
+    )

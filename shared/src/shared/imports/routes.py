@@ -43,6 +43,9 @@ async def post_import(
       key inside. `.csv`: UTF-8 (a BOM is fine), a header with field names, nested by dots
       (`budget.max`, `source_ref.system`); lists of plain values with `;` between them; a cell that
       begins with `[` or `{` is JSON (quantities, translations); an empty cell says nothing.
+    * `.xlsx`: the first sheet, by the rules of CSV; a formula counts as the value saved with it, a
+      time as Vietnam's. It is opened in the background: `total` is 0 until then, and a workbook
+      that cannot be read ends FAILED, with its error as line 0.
     * At most 10 MiB, 100,000 rows, 512 KiB a row.
     * A row is created or updated by its natural key; a bad row is listed under `errors` and harms
       no other; the same file again changes nothing.

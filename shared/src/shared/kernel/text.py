@@ -10,6 +10,7 @@ import unicodedata
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"\s+")
+_MARKS = re.compile("[\u0300-\u036f]+")
 
 # The mark moves to the second vowel of an open oa, oe, uy (the newer placement): hòa -> hoà.
 _TONES = "\u0300\u0301\u0309\u0303\u0323"  # huyền, sắc, hỏi, ngã, nặng
@@ -46,9 +47,7 @@ def strip_marks(text: str) -> str:
     """Return `text` without diacritics, `đ` as `d`: «chế biến» → «che bien»."""
     if text.isascii():
         return text
-    bare = "".join(
-        ch for ch in unicodedata.normalize("NFD", text) if not "\u0300" <= ch <= "\u036f"
-    )
+    bare = _MARKS.sub("", unicodedata.normalize("NFD", text))
     return unicodedata.normalize("NFC", bare.replace("đ", "d").replace("Đ", "D"))
 
 

@@ -1,32 +1,33 @@
 """Events in: the inbox row and the effect share a transaction, and the ack comes after it.
 
-A passing fault (database, broker) stops the fetching and is not counted. A fault of the event
-itself is counted; after five the event becomes a dead letter and its neighbours go on.
+A passing fault (database, broker) stops the fetching and is not counted: the batch stays in hand.
+A fault of the event itself is counted; the event goes to the dead letters, is tried again from
+there, and its neighbours go on at once.
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from shared.contracts.events import Event, MalformedEventError
 from shared.db.database import is_passing
+from shared.kernel.faults import crash_point
 from shared.nats import Bus, Delivery, PullConsumer
-from shared.outbox.work import Transactions, UnitOfWork
+from shared.outbox.dead_letters import MAX_ATTEMPTS, DeadLetter, DeadLetters, described
+from shared.outbox.inbox import Handler, handle_unseen, take_in
+from shared.outbox.work import Transactions
 from shared.telemetry import get_logger, start_trace
 
 log = get_logger("consumer")
 
-Handler = Callable[[UnitOfWork, Sequence[Event]], Awaitable[None]]
-"""Makes the effect of a batch inside the given transaction; events may be late or out of order."""
+__all__ = ["Consumer", "Handler"]
 
-MAX_ATTEMPTS = 5
-MAX_DELIVERIES = 20
-"""A message that was handed out so often kills its reader before it can be counted."""
-RETRY_SECONDS = (1, 5, 30, 120, 600)
+MAX_DELIVERIES = 4
+"""Handed out more often and never finished: the event may end its reader. It is tried alone."""
+HEARTBEAT_SECONDS = 20.0
+"""A third of `ack_wait`: what is in hand for long is not handed to another."""
+LOOK_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 5.0
 
 
@@ -37,166 +38,205 @@ class Consumer:
         self, transactions: Transactions, bus: Bus, pull: PullConsumer, handler: Handler
     ) -> None:
         self._transactions = transactions
-        self._tables = transactions.tables
         self._bus = bus
-        self._pull = pull
         self._handler = handler
+        self._kept = asyncio.Event()
+        self.pull = pull
         self.name = pull.spec.name
+        self.dead_letters = DeadLetters(transactions.tables, self.name)
+        self.waits_for: str | None = None
+        """The passing fault that the batch in hand waits out."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`; the batch at hand is finished first."""
-        pause = 0.2
-        while not stop.is_set():
-            deliveries = await self._pull.fetch()
-            if not deliveries:
-                continue
-            try:
-                await self._process(deliveries)
-                pause = 0.2
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-                log.warning("consumer_waits", consumer=self.name, seconds=pause, error=repr(error))
-                for delivery in deliveries:
-                    await delivery.retry_after(pause)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), timeout=pause)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS)
-        await self._pull.close()
+        try:
+            while not stop.is_set():
+                if deliveries := await self.pull.fetch():
+                    await self._work_off(deliveries, stop)
+        finally:
+            await self.pull.close()
 
-    async def _process(self, deliveries: Sequence[Delivery]) -> None:
+    async def _work_off(self, deliveries: list[Delivery], stop: asyncio.Event) -> None:
+        async with self._held(deliveries):
+            pause = FIRST_PAUSE_SECONDS
+            while deliveries and not stop.is_set():
+                try:
+                    await self._process(deliveries)
+                except Exception as error:
+                    if not is_passing(error):
+                        raise
+                    self.waits_for = repr(error)
+                    log.warning("consumer_waits", consumer=self.name, seconds=pause, error=error)
+                    await _wait(stop, pause)
+                    pause = min(pause * 2, MAX_PAUSE_SECONDS)
+                else:
+                    self.waits_for = None
+        for delivery in deliveries:
+            await delivery.retry_after(0)
+
+    @asynccontextmanager
+    async def _held(self, deliveries: list[Delivery]) -> AsyncIterator[None]:
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+                await self.pull.hold(deliveries)
+
+        heart = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            heart.cancel()
+
+    async def _process(self, deliveries: list[Delivery]) -> None:
+        """Take every delivery off the list that is done with, in whatever way."""
         readable: list[tuple[Delivery, Event]] = []
-        for delivery in deliveries:
+        for delivery in list(deliveries):
             try:
-                if delivery.deliveries > MAX_DELIVERIES:
-                    raise MalformedEventError(f"handed out {delivery.deliveries} times")
-                readable.append((delivery, Event.from_message(delivery.headers, delivery.data)))
+                event = Event.from_message(delivery.headers, delivery.data)
             except MalformedEventError as error:
-                await self._bury(delivery, str(error))
-        if not readable:
-            return
+                await self._keep(delivery, self._name_of(delivery), str(error), MAX_ATTEMPTS)
+                deliveries.remove(delivery)
+                continue
+            if delivery.deliveries > MAX_DELIVERIES:
+                often = f"handed out {delivery.deliveries} times and never finished"
+                await self._keep(delivery, str(event.id), often, attempts=0)
+                deliveries.remove(delivery)
+                continue
+            readable.append((delivery, event))
+        if readable:
+            await self._settle(readable, deliveries)
+
+    async def _settle(
+        self, readable: Sequence[tuple[Delivery, Event]], deliveries: list[Delivery]
+    ) -> None:
+        """Handle all together, or in halves, so that the few that fail are found quickly."""
         try:
-            await self._handle([event for _, event in readable])
+            events = [event for _, event in readable]
+            await take_in(self._transactions, self.name, self._handler, events)
         except Exception as error:
             if is_passing(error):
                 raise
-            if len(readable) == 1:
-                await self._count_failure(*readable[0], error)
+            if len(readable) > 1:
+                half = len(readable) // 2
+                await self._settle(readable[:half], deliveries)
+                await self._settle(readable[half:], deliveries)
                 return
-            for delivery, event in readable:
-                await self._process_alone(delivery, event)
-            return
-        await self._ack([delivery for delivery, _ in readable])
-
-    async def _process_alone(self, delivery: Delivery, event: Event) -> None:
-        try:
-            await self._handle([event])
-        except Exception as error:
-            if is_passing(error):
-                raise
-            await self._count_failure(delivery, event, error)
+            ((delivery, event),) = readable
+            await self._keep(delivery, str(event.id), described(error), attempts=1)
         else:
-            await self._ack([delivery])
+            crash_point("consumer_committed")
+            await self.pull.ack(delivery for delivery, _ in readable)
+        for delivery, _ in readable:
+            deliveries.remove(delivery)
 
-    async def _handle(self, events: Sequence[Event]) -> None:
-        start_trace(events[0].correlation_id, events[0].traceparent)
-        async with self._transactions.begin() as work:
-            inserted = await work.connection.execute(
-                insert(self._tables.inbox)
-                .values([{"consumer": self.name, "event_id": event.id} for event in events])
-                .on_conflict_do_nothing()
-                .returning(self._tables.inbox.c.event_id)
-            )
-            new = set(inserted.scalars())
-            fresh: list[Event] = []
-            for event in events:
-                if event.id in new:
-                    new.discard(event.id)
-                    fresh.append(event)
-            if fresh:
-                work.causation_id = str(fresh[0].id) if len(fresh) == 1 else None
-                await self._handler(work, fresh)
-
-    async def _ack(self, deliveries: Sequence[Delivery]) -> None:
-        # An ack that is lost only means a redelivery, which the inbox absorbs.
-        for delivery in deliveries:
-            await delivery.ack()
-        retried = [d for d in deliveries if d.deliveries > 1]
-        if retried:
-            await self._forget_failures(retried)
-
-    async def _forget_failures(self, deliveries: Sequence[Delivery]) -> None:
-        table = self._tables.dead_letter
-        ids = [Event.from_message(d.headers, d.data).id for d in deliveries]
+    async def _keep(self, delivery: Delivery, message_id: str, error: str, attempts: int) -> None:
+        """Write the dead letter first, then tell the broker not to hand it out again."""
         async with self._transactions.database.begin() as connection:
-            await connection.execute(
-                delete(table).where(
-                    table.c.consumer == self.name,
-                    table.c.message_id.in_([str(found) for found in ids]),
-                    table.c.state == "RETRYING",
-                )
+            state = await self.dead_letters.keep(
+                connection,
+                delivery,
+                message_id,
+                error,
+                attempts=attempts,
+                now=self._transactions.clock(),
             )
-
-    async def _count_failure(self, delivery: Delivery, event: Event, error: Exception) -> None:
-        attempts = await self._write_dead_letter(delivery, str(event.id), repr(error), "RETRYING")
+        crash_point("dead_letter_written")
         log.error(
             "event_failed",
             consumer=self.name,
-            event_id=str(event.id),
+            event_id=message_id,
             subject=delivery.subject,
-            attempts=attempts,
-            error=repr(error),
-        )
-        if attempts >= MAX_ATTEMPTS:
-            await self._write_dead_letter(delivery, str(event.id), repr(error), "OPEN")
-            await delivery.refuse()
-        else:
-            await delivery.retry_after(RETRY_SECONDS[attempts - 1])
-
-    async def _bury(self, delivery: Delivery, error: str) -> None:
-        headers = {name.lower(): value for name, value in (delivery.headers or {}).items()}
-        sequence = delivery.message.metadata.sequence
-        message_id = headers.get("ce-id") or f"{self._pull.spec.stream}-{sequence.stream}"
-        await self._write_dead_letter(delivery, message_id[:128], error, "OPEN")
-        log.error("event_unreadable", consumer=self.name, subject=delivery.subject, error=error)
-        await delivery.refuse()
-
-    async def _write_dead_letter(
-        self, delivery: Delivery, message_id: str, error: str, state: str
-    ) -> int:
-        table = self._tables.dead_letter
-        statement = insert(table).values(
-            consumer=self.name,
-            message_id=message_id,
-            subject=delivery.subject,
-            headers=json.dumps(delivery.headers or {}),
-            data=delivery.data,
-            error=error[:4000],
-            attempts=1,
             state=state,
+            error=error,
         )
-        counted = 1 if state == "RETRYING" else 0
-        async with self._transactions.database.begin() as connection:
-            attempts = await connection.scalar(
-                statement.on_conflict_do_update(
-                    index_elements=[table.c.consumer, table.c.message_id],
-                    set_={
-                        "attempts": table.c.attempts + counted,
-                        "state": state,
-                        "error": error[:4000],
-                        "last_seen_at": func.now(),
-                    },
-                ).returning(table.c.attempts)
-            )
-        return int(attempts or 1)
+        if state == "RETRYING":
+            await self.pull.ack([delivery])
+        else:
+            await self.pull.refuse([delivery])
+        self._kept.set()
 
-    async def open_dead_letters(self) -> int:
-        """Return how many dead letters of this consumer wait for a person."""
-        table = self._tables.dead_letter
+    def _name_of(self, delivery: Delivery) -> str:
+        """What is unreadable may have no id; its place in the stream is one."""
+        headers = {name.lower(): value for name, value in (delivery.headers or {}).items()}
+        return (headers.get("ce-id") or f"{self.pull.spec.stream}-{delivery.place}")[:128]
+
+    async def retry(self, stop: asyncio.Event) -> None:
+        """Try dead letters again until `stop`: those whose time has come, and redriven ones."""
+        pause = FIRST_PAUSE_SECONDS
+        while not stop.is_set():
+            self._kept.clear()
+            try:
+                seconds = await self.retry_due(stop)
+                pause = FIRST_PAUSE_SECONDS
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                log.warning("retries_wait", consumer=self.name, seconds=pause, error=repr(error))
+                seconds, pause = pause, min(pause * 2, MAX_PAUSE_SECONDS)
+            await _wait_for_either(stop, self._kept, seconds)
+
+    async def retry_due(self, stop: asyncio.Event) -> float:
+        """Try what is due; return after how many seconds to look again."""
+        now = self._transactions.clock()
         async with self._transactions.read() as connection:
-            found = await connection.scalar(
-                select(func.count())
-                .select_from(table)
-                .where(table.c.consumer == self.name, table.c.state == "OPEN")
+            due = await self.dead_letters.next_due(connection)
+        if due is None:
+            return LOOK_SECONDS
+        if due > now:
+            return min(LOOK_SECONDS, (due - now).total_seconds())
+        async with self._transactions.database.begin() as connection:
+            letters = await self.dead_letters.claim_due(connection, now)
+        for letter in letters:
+            await self._retry_one(letter, stop)
+        return 0 if letters else LOOK_SECONDS
+
+    async def _retry_one(self, letter: DeadLetter, stop: asyncio.Event) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._try_again(letter)
+                return
+            except Exception as error:
+                if not is_passing(error) or stop.is_set():
+                    raise
+                log.warning("retry_waits", consumer=self.name, seconds=pause, error=repr(error))
+                await _wait(stop, pause)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
+
+    async def _try_again(self, letter: DeadLetter) -> None:
+        tables = self._transactions.tables
+        try:
+            event = letter.event()
+            start_trace(event.correlation_id, event.traceparent)
+            async with self._transactions.begin() as work:
+                await handle_unseen(work, tables, self.name, self._handler, [event])
+                await self.dead_letters.settle(work.connection, letter, work.now)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.error(  # noqa: TRY400 - the error is the event's, and kept with it
+                "event_failed_again",
+                consumer=self.name,
+                event_id=letter.message_id,
+                attempts=letter.attempts,
+                error=described(error),
             )
-        return int(found or 0)
+            now = self._transactions.clock()
+            async with self._transactions.database.begin() as connection:
+                await self.dead_letters.note_failure(connection, letter, described(error), now)
+        else:
+            log.info("event_digested", consumer=self.name, event_id=letter.message_id)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout=seconds)
+
+
+async def _wait_for_either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -20,11 +20,20 @@ CREATE TABLE outbox (
     correlation_id varchar(64),
     causation_id varchar(64),
     published_at timestamptz,
+    stream_seq bigint,
     PRIMARY KEY (created_at, seq)
 ) PARTITION BY RANGE (created_at);
 CREATE TABLE outbox_rest PARTITION OF outbox DEFAULT;
 CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
-CREATE INDEX outbox_aggregate ON outbox (aggregate_id, seq);
+CREATE INDEX outbox_stream_seq ON outbox USING brin (stream_seq);
+
+CREATE TABLE relay_state (
+    is_only_row boolean PRIMARY KEY CHECK (is_only_row),
+    stream_created_at timestamptz,
+    last_seq bigint NOT NULL,
+    dropped_before timestamptz
+);
+INSERT INTO relay_state VALUES (true, NULL, 0, NULL);
 
 CREATE TABLE inbox (
     consumer varchar(64) NOT NULL,
@@ -37,16 +46,22 @@ CREATE INDEX inbox_received ON inbox (received_at);
 CREATE TABLE dead_letter (
     consumer varchar(64) NOT NULL,
     message_id varchar(128) NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     subject text NOT NULL,
     headers text NOT NULL,
     data bytea NOT NULL,
     error text NOT NULL,
     attempts smallint NOT NULL,
-    state varchar(16) NOT NULL CHECK (state IN ('RETRYING', 'OPEN', 'REDRIVEN', 'DISCARDED')),
+    state varchar(16) NOT NULL
+        CHECK (state IN ('RETRYING', 'OPEN', 'REDRIVE', 'REDRIVEN', 'DISCARDED')),
+    next_attempt_at timestamptz,
+    history jsonb NOT NULL DEFAULT '[]',
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     last_seen_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, message_id)
 );
+CREATE INDEX dead_letter_waiting ON dead_letter (consumer, state)
+    WHERE state IN ('RETRYING', 'OPEN', 'REDRIVE');
 
 CREATE TABLE db_epoch (epoch integer PRIMARY KEY);
 INSERT INTO db_epoch VALUES (1);
@@ -83,6 +98,10 @@ BEGIN
             INTO pending;
         IF NOT pending THEN
             EXECUTE format('DROP TABLE %I', part.relname);
+            INSERT INTO relay_state AS r (is_only_row, last_seq, dropped_before)
+            VALUES (true, 0, to_date(right(part.relname, 6), 'YYYYMM') + interval '1 month')
+            ON CONFLICT (is_only_row) DO UPDATE
+            SET dropped_before = greatest(r.dropped_before, EXCLUDED.dropped_before);
         END IF;
     END LOOP;
 END $$;

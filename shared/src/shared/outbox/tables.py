@@ -5,6 +5,7 @@ from typing import Self
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -17,24 +18,33 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 OUTBOX_KEPT_DAYS = 90
 """Postgres is the record: the broker's store may be deleted and refilled from here."""
+INBOX_KEPT_DAYS = 120
+"""Longer than any event can come again, be it from the stream, an outbox or a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessagingTables:
-    """Outbox (events out), inbox (events seen), dead letters, and the database's epoch."""
+    """Outbox (events out), how far it is sent, inbox (events seen), dead letters, epoch."""
 
     outbox: Table
+    relay_state: Table
     inbox: Table
     dead_letter: Table
     db_epoch: Table
 
+    def all(self) -> tuple[Table, ...]:
+        return (self.outbox, self.relay_state, self.inbox, self.dead_letter, self.db_epoch)
+
     @classmethod
-    def on(cls, metadata: MetaData) -> Self:
+    def on(cls, metadata: MetaData | None = None) -> Self:
         """Attach the tables to a service's own metadata."""
+        metadata = metadata or MetaData()
         return cls(
             outbox=Table(
                 "outbox",
@@ -51,6 +61,16 @@ class MessagingTables:
                 Column("correlation_id", String(64)),
                 Column("causation_id", String(64)),
                 Column("published_at", DateTime(timezone=True)),
+                Column("stream_seq", BigInteger),
+            ),
+            # One row: the stream that was written to, and the highest place it acknowledged.
+            relay_state=Table(
+                "relay_state",
+                metadata,
+                Column("is_only_row", Boolean, primary_key=True),
+                Column("stream_created_at", DateTime(timezone=True)),
+                Column("last_seq", BigInteger, nullable=False),
+                Column("dropped_before", DateTime(timezone=True)),
             ),
             inbox=Table(
                 "inbox",
@@ -69,12 +89,15 @@ class MessagingTables:
                 metadata,
                 Column("consumer", String(64), primary_key=True),
                 Column("message_id", String(128), primary_key=True),
+                Column("number", BigInteger, Identity(always=True), nullable=False),
                 Column("subject", Text, nullable=False),
                 Column("headers", Text, nullable=False),
                 Column("data", LargeBinary, nullable=False),
                 Column("error", Text, nullable=False),
                 Column("attempts", SmallInteger, nullable=False),
                 Column("state", String(16), nullable=False),
+                Column("next_attempt_at", DateTime(timezone=True)),
+                Column("history", JSONB, server_default=text("'[]'"), nullable=False),
                 Column(
                     "first_seen_at",
                     DateTime(timezone=True),

@@ -12,9 +12,12 @@ from shared.contracts.events import Event
 from shared.db import Database
 from shared.db.bulk import insert_many
 from shared.kernel.clock import Clock, utc_now
+from shared.kernel.faults import crash_point
 from shared.kernel.ids import new_id
 from shared.outbox.tables import MessagingTables
 from shared.telemetry import current_trace
+
+EPOCH = "ketnoi_db_epoch"
 
 
 class UnitOfWork:
@@ -76,7 +79,6 @@ class Transactions:
         self.clock = clock
         self._source = source
         self._wake: Callable[[], None] = lambda: None
-        self._db_epoch: int | None = None
 
     def wake_with(self, wake: Callable[[], None]) -> None:
         """Let `wake` be called when events have been committed."""
@@ -94,6 +96,7 @@ class Transactions:
         for action in work._after_commit:  # noqa: SLF001 - the two classes are one mechanism
             action()
         if work.events:
+            crash_point("outbox_committed")
             self._wake()
 
     @asynccontextmanager
@@ -103,10 +106,12 @@ class Transactions:
             yield connection
 
     async def _epoch(self, connection: AsyncConnection) -> int:
-        if self._db_epoch is None:
+        """Read it once a connection: raising it (`ketnoi new-epoch`) ends all connections."""
+        if EPOCH not in connection.info:
             found = await connection.scalar(select(self.tables.db_epoch.c.epoch))
-            self._db_epoch = int(found or 1)
-        return self._db_epoch
+            connection.info[EPOCH] = int(found or 1)
+        epoch: int = connection.info[EPOCH]
+        return epoch
 
 
 def _rows(events: tuple[Event, ...]) -> list[dict[str, object]]:

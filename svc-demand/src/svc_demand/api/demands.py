@@ -15,8 +15,8 @@ from shared.contracts.demands import (
 )
 from shared.contracts.lifecycles import TransitionHistory, TransitionIn
 from shared.http.auth import AnyCaller, KnownCaller
+from shared.http.documents import document_of, page_of
 from shared.http.lists import PageQuery, Paging
-from shared.http.preconditions import not_modified
 from shared.http.requests import IdempotencyKey, tag
 from shared.imports.rows import Outcome
 from svc_demand.api import examples
@@ -50,10 +50,10 @@ async def post_demand(
     return demand
 
 
-@router.get("", summary="Danh sách nhu cầu · List demands")
+@router.get("", summary="Danh sách nhu cầu · List demands", response_model=DemandPage)
 async def get_demands(
     request: Request, caller: AnyCaller, store: Store, query: Annotated[DemandQuery, Query()]
-) -> DemandPage:
+) -> Response:
     """Return the demands that the caller may see, newest first.
 
     Filters have the fields' names; a repeated parameter means any of its values. A cursor belongs
@@ -62,17 +62,20 @@ async def get_demands(
     paging = Paging(request, caller, query)
     after = UUID(paging.after[0]) if paging.after else None
     items, last = await demands.list_demands(store, caller, query, limit=query.limit, after=after)
-    return DemandPage(items=items, next_cursor=paging.next_cursor([str(last)] if last else None))
+    return page_of(items, paging.next_cursor([str(last)] if last else None))
 
 
-@router.get("/by-ref/{system}/{ref:path}", summary="Đọc theo mã của bên gửi · Read by reference")
+@router.get(
+    "/by-ref/{system}/{ref:path}",
+    summary="Đọc theo mã của bên gửi · Read by reference",
+    response_model=Demand,
+)
 async def get_demand_by_ref(
-    response: Response, caller: KnownCaller, store: Store, system: System, ref: Ref
-) -> Demand:
+    caller: KnownCaller, store: Store, system: System, ref: Ref
+) -> Response:
     """Return the demand that the caller's tenant keeps under its own system's key."""
     demand = await demands.get_demand_by_ref(store, caller, system, ref)
-    tag(response, demand)
-    return demand
+    return document_of(demand)
 
 
 @router.put(
@@ -115,18 +118,14 @@ async def put_demand_by_ref(
     response_model=Demand,
 )
 async def get_demand(
-    response: Response,
     caller: AnyCaller,
     store: Store,
     demand_id: UUID,
     if_none_match: Annotated[str | None, Header()] = None,
-) -> Demand | Response:
+) -> Response:
     """Return a demand; one that the caller may not see is answered like one that is not there."""
     demand = await demands.get_demand(store, caller, demand_id)
-    if not_modified(if_none_match, demand.version):
-        response = Response(status_code=status.HTTP_304_NOT_MODIFIED)
-    tag(response, demand)
-    return response if response.status_code == status.HTTP_304_NOT_MODIFIED else demand
+    return document_of(demand, if_none_match)
 
 
 @router.patch("/{demand_id}", summary="Sửa nhu cầu · Change a demand")

@@ -42,12 +42,13 @@ LIFECYCLE = Lifecycle(
         "reason",
     ),
     moves([S.REJECTED, S.FULFILLED, S.WITHDRAWN, S.EXPIRED], [S.ARCHIVED], [OPERATOR, SYSTEM]),
+    plainest=S.WITHDRAWN,
 )
 
 LIVE = frozenset({S.PUBLISHED, S.ON_HOLD})
 """What expires when its date is over."""
-UNSENT = frozenset({S.DRAFT, S.RETURNED})
-"""What may still be incomplete."""
+UNSENT = frozenset({S.DRAFT, S.RETURNED, S.WITHDRAWN, S.ARCHIVED})
+"""What may be incomplete: it is still on the owner's desk, or never left it."""
 CLOSED = frozenset({S.REJECTED, S.WITHDRAWN, S.ARCHIVED})
 """What the sender's system can no longer change."""
 ENDED = CLOSED | {S.FULFILLED}

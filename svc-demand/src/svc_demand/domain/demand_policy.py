@@ -1,14 +1,35 @@
 """Who may see a demand and who may change it: the one place that get, list and event ask."""
 
+from typing import Protocol, TypeVar
+
 from shared.contracts.base import Visibility
 from shared.contracts.demands import Demand, DemandProfile, DemandStatus
-from shared.contracts.identity import SYSTEM, Caller, Role
+from shared.contracts.identity import SYSTEM, Caller, Role, Scope
 from shared.contracts.lifecycles import Actor
 from shared.contracts.places import same_province
 from shared.kernel.errors import FieldError, ForbiddenError, not_found
 
 
-def actors_of(caller: Caller, demand: Demand) -> frozenset[Actor]:
+class Shown(Protocol):
+    """What the policy asks about a demand."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def status(self) -> DemandStatus: ...
+
+    @property
+    def visibility(self) -> Visibility: ...
+
+    @property
+    def province(self) -> str | None: ...
+
+
+Seen = TypeVar("Seen", bound=Shown)
+
+
+def actors_of(caller: Caller, demand: Shown) -> frozenset[Actor]:
     """Return what the caller is to this demand; empty for an outsider."""
     if caller is SYSTEM:
         return frozenset({Actor.SYSTEM})
@@ -22,10 +43,17 @@ def actors_of(caller: Caller, demand: Demand) -> frozenset[Actor]:
     return frozenset(actors)
 
 
-def may_see(caller: Caller, demand: Demand) -> bool:
+def movers_of(caller: Caller, demand: Demand) -> frozenset[Actor]:
+    """Return as what the caller may move this demand: nothing without the scope to write."""
+    if caller is SYSTEM or Scope.DEMANDS_WRITE in caller.scopes:
+        return actors_of(caller, demand)
+    return frozenset()
+
+
+def may_see(caller: Caller, demand: Shown) -> bool:
     """Insiders see it in every status; others when it is PUBLISHED, as `visibility` says.
 
-    `storage.demands.visible_to` says the same in SQL; a test holds the two together.
+    `storage.demands.show_to` says the same in SQL; a test holds the two together.
     """
     if actors_of(caller, demand):
         return True
@@ -36,7 +64,7 @@ def may_see(caller: Caller, demand: Demand) -> bool:
     return demand.visibility is Visibility.PUBLIC
 
 
-def require_sight(caller: Caller, demand: Demand | None) -> Demand:
+def require_sight(caller: Caller, demand: Seen | None) -> Seen:
     """Return the demand; what the caller may not see is answered like what does not exist."""
     if demand is None or not may_see(caller, demand):
         raise not_found("demand", "nhu cầu")
@@ -65,6 +93,23 @@ def require_own_province(caller: Caller, profile: DemandProfile) -> None:
             errors=(
                 FieldError(
                     "/province", "province_foreign", "Not your province", "Không phải tỉnh của bạn."
+                ),
+            ),
+        )
+
+
+def require_own_key(caller: Caller, demand: Demand, profile: DemandProfile) -> None:
+    """The sender's key is the owner's: whether it is taken already tells of its other demands."""
+    if profile.source_ref == demand.source_ref:
+        return
+    if not actors_of(caller, demand) & {Actor.OWNER, Actor.OPERATOR}:
+        raise ForbiddenError(
+            "source_ref_foreign",
+            "Only the owner and operators may change `source_ref`.",
+            "Chỉ bên sở hữu và cơ quan vận hành được đổi `source_ref`.",
+            errors=(
+                FieldError(
+                    "/source_ref", "source_ref_foreign", "Not your key", "Không phải mã của bạn."
                 ),
             ),
         )

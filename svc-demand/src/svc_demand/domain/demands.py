@@ -1,13 +1,14 @@
 """What happens to a demand: each function returns the change, and writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
-from shared.contracts.base import assemble
+from shared.contracts.base import assemble, digest_of
 from shared.contracts.demands import Demand, DemandProfile, DemandStatus, DemandUpsert
 from shared.contracts.identity import SYSTEM, Caller
-from shared.contracts.lifecycles import Change, Step, Stored, move_refused
+from shared.contracts.lifecycles import Change, Move, Standing, Step, Stored, move_refused
 from shared.contracts.values import SourceRef
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ConflictError, FieldError, ForbiddenError, InvalidError
@@ -24,9 +25,14 @@ from svc_demand.domain.demand_lifecycle import (
     has_passed,
     require_fit,
 )
-from svc_demand.domain.demand_policy import actors_of, require_own_province
+from svc_demand.domain.demand_policy import (
+    actors_of,
+    require_own_key,
+    require_own_province,
+)
 
 _PROFILE_FIELDS = tuple(DemandProfile.model_fields)
+_NOT_SAID = {"status"}
 
 
 def profile_of(demand: DemandProfile) -> DemandProfile:
@@ -56,11 +62,13 @@ def edit(
             extra={"current_status": demand.status},
         )
     require_own_province(caller, profile)
+    require_own_key(caller, demand, profile)
     if profile == profile_of(demand):
         return None
     require_fit(profile, demand.status)
     steps = _expiry(profile, demand.status, now)
-    return _change(stored, profile, demand.status, steps, demand.id, caller, now)
+    before = standing(stored)
+    return _change(before, profile, demand.status, steps, demand.id, caller, now)
 
 
 def move(
@@ -80,7 +88,8 @@ def move(
     for guard in step.guards:
         GUARDS[guard](wish)
     steps = [_step(demand.status, to, caller, reason, checklist), *_expiry(profile, to, now)]
-    return _change(stored, profile, demand.status, steps, demand.id, caller, now)
+    before = standing(stored)
+    return _change(before, profile, demand.status, steps, demand.id, caller, now)
 
 
 def expire(stored: Stored[Demand], *, now: datetime) -> Change[Demand]:
@@ -89,7 +98,7 @@ def expire(stored: Stored[Demand], *, now: datetime) -> Change[Demand]:
 
 
 def upsert(
-    stored: Stored[Demand] | None,
+    known: Standing | None,
     row: DemandUpsert,
     *,
     new_id: UUID,
@@ -104,25 +113,26 @@ def upsert(
     """
     if row.status is not None and not caller.is_operator:
         raise _status_refused()
-    profile = profile_of(row)
-    require_own_province(caller, profile)
-    steps = [] if stored else [_birth(caller, recorded_as)]
-    here = stored.resource.status if stored else DemandStatus.DRAFT
+    require_own_province(caller, row)
+    born = known is None
+    here = DemandStatus(known.status) if known else DemandStatus.DRAFT
     if here in CLOSED:
         raise _closed(here)
     wanted = row.status or here
-    expires = wanted in LIVE and has_passed(profile, vietnam_date(now))
+    expires = wanted in LIVE and has_passed(row, vietnam_date(now))
     settled = wanted == here or (expires and here is DemandStatus.EXPIRED)
-    if stored and settled and profile == profile_of(stored.resource):
+    digest = digest_of(row, without=_NOT_SAID)
+    if known and settled and digest == known.digest:
         return None
-    if not settled:
-        steps += _walk(profile, here, wanted, caller, recorded_as, now)
+    if settled:
+        steps = _steps(born, (), caller, recorded_as)
     else:
-        require_fit(profile, here)
-    if not (settled and here is DemandStatus.EXPIRED):
-        steps += _expiry(profile, wanted, now)
-    owned = stored.resource.id if stored else new_id
-    return _change(stored, profile, here, steps, owned, caller, now)
+        steps = _walk(born, row, here, wanted, caller, recorded_as, now)
+    require_fit(row, here if settled else wanted)
+    if expires and not (settled and here is DemandStatus.EXPIRED):
+        steps = (*steps, _expired(wanted))
+    owned = known.id if known else new_id
+    return _change(known, row, here, steps, owned, caller, now, digest=digest)
 
 
 def with_natural_key(row: DemandUpsert, system: str, ref: str) -> DemandUpsert:
@@ -167,31 +177,50 @@ def natural_key(row: DemandProfile) -> tuple[str, str]:
 
 
 def _walk(
+    born: bool,
     profile: DemandProfile,
     here: DemandStatus,
     wanted: DemandStatus,
     caller: Caller,
     recorded_as: str,
     now: datetime,
-) -> list[Step]:
+) -> tuple[Step, ...]:
     way = LIFECYCLE.path(here, wanted)
     if way is None:
         raise move_refused(here, wanted, [s for s in DemandStatus if LIFECYCLE.path(here, s)])
     answers = dict.fromkeys(CHECKLIST, True)
     wish = Wish(profile=profile, today=vietnam_date(now), reason=recorded_as, checklist=answers)
-    steps = []
     for leg in way:
         for guard in leg.guards:
             GUARDS[guard](wish)
-        vouched = answers if "checklist" in leg.guards else None
-        steps.append(_step(leg.source, leg.target, caller, recorded_as, vouched))
-    return steps
+    return _steps(born, way, caller, recorded_as)
+
+
+@lru_cache(maxsize=256)
+def _steps(born: bool, way: tuple[Move, ...], caller: Caller, recorded_as: str) -> tuple[Step, ...]:
+    """The rows of a file go the same few ways, and share the steps."""
+    answers = dict.fromkeys(CHECKLIST, True)
+    legs = (
+        _step(
+            leg.source,
+            leg.target,
+            caller,
+            recorded_as,
+            answers if "checklist" in leg.guards else None,
+        )
+        for leg in way
+    )
+    return (_birth(caller, recorded_as), *legs) if born else tuple(legs)
 
 
 def _expiry(profile: DemandProfile, status: str, now: datetime) -> list[Step]:
     if status in LIVE and has_passed(profile, vietnam_date(now)):
-        return [_step(status, DemandStatus.EXPIRED, SYSTEM, None, None)]
+        return [_expired(status)]
     return []
+
+
+def _expired(status: str) -> Step:
+    return _step(status, DemandStatus.EXPIRED, SYSTEM, None, None)
 
 
 def _birth(caller: Caller, reason: str | None = None) -> Step:
@@ -216,16 +245,30 @@ def _step(
     )
 
 
+def standing(stored: Stored[Demand]) -> Standing:
+    demand = stored.resource
+    return Standing(
+        id=demand.id,
+        version=demand.version,
+        status=demand.status,
+        owner=demand.owner,
+        created_at=demand.created_at,
+        announced=stored.announced,
+        digest=digest_of(profile_of(demand)),
+    )
+
+
 def _change(
-    stored: Stored[Demand] | None,
+    before: Standing | None,
     profile: DemandProfile,
     status: DemandStatus,
-    steps: list[Step],
+    steps: Sequence[Step],
     demand_id: UUID,
     caller: Caller,
     now: datetime,
+    *,
+    digest: bytes | None = None,
 ) -> Change[Demand]:
-    before = stored.resource if stored else None
     if steps:
         status = DemandStatus(steps[-1].target)
     identity = {
@@ -237,13 +280,14 @@ def _change(
         "updated_at": now,
     }
     demand = assemble(Demand, profile.__dict__ | identity)
-    announced = (stored is not None and stored.announced) or status not in SILENT
+    announced = (before is not None and before.announced) or status not in SILENT
     fact = FACTS[status] if steps and status in FACTS else "updated"
     return Change(
         after=Stored(demand, announced),
         steps=tuple(steps),
         fact=fact if announced else None,
-        created=stored is None,
+        created=before is None,
+        digest=digest_of(profile) if digest is None else digest,
     )
 
 

@@ -1,12 +1,16 @@
 """Demands as a sender's own system has them: one by one, and in files."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from shared.contracts.base import Contract
+from shared.contracts.base import Contract, to_document
 from shared.contracts.demands import Demand, DemandUpsert
 from shared.contracts.identity import Caller
-from shared.contracts.lifecycles import Change
+from shared.contracts.lifecycles import Change, Standing
 from shared.db import Idempotency, once
+from shared.db.resources import ResourceRow
 from shared.imports.rows import Outcome, distinct_runs
 from shared.kernel.errors import KetnoiError, PreconditionError
 from shared.kernel.ids import new_id
@@ -15,7 +19,7 @@ from shared.outbox import Transactions, UnitOfWork
 from svc_demand.domain import demands as rules
 from svc_demand.storage import demands as store
 from svc_demand.storage.tables import idempotency
-from svc_demand.usecases.demands import record
+from svc_demand.usecases.demands import announce, record
 
 RACES = 3
 """Attempts when another request creates the same key at the same time."""
@@ -56,14 +60,14 @@ async def _upsert_once(
     async with transactions.begin() as work:
 
         async def effect() -> UpsertedDemand:
-            known = await store.lock_by_refs(work.connection, caller.tenant, [natural])
-            stored = known.get(natural)
+            found = await store.lock_by_refs(work.connection, caller.tenant, [natural])
+            known = found.get(natural)
             if version is not None:
-                if stored is None:
+                if known is None:
                     raise _nothing_there(version)
-                check_version(version, stored.resource.version)
+                check_version(version, known.version)
             change = rules.upsert(
-                stored,
+                known,
                 row,
                 new_id=new_id(),
                 caller=caller,
@@ -71,7 +75,9 @@ async def _upsert_once(
                 now=work.now,
             )
             if change is None:
-                assert stored is not None  # noqa: S101 - what is new always changes something
+                assert known is not None  # noqa: S101 - what is new always changes something
+                stored = await store.read(work.connection, known.id)
+                assert stored is not None  # noqa: S101 - it is locked
                 return UpsertedDemand(outcome=Outcome.UNCHANGED, demand=stored.resource)
             await record(work, [change])
             return UpsertedDemand(outcome=_outcome(change), demand=change.after.resource)
@@ -87,25 +93,50 @@ async def import_demands(
     for run in distinct_runs(rows, lambda row: rules.key_of(row) or id(row)):
         keys = [key for row in run if (key := rules.key_of(row))]
         known = await store.lock_by_refs(work.connection, caller.tenant, keys)
-        changes: list[Change[Demand]] = []
-        for row in run:
-            try:
-                change = rules.upsert(
-                    known.get(rules.natural_key(row)),
-                    row,
-                    new_id=new_id(),
-                    caller=caller,
-                    recorded_as=label,
-                    now=work.now,
-                )
-            except KetnoiError as refusal:
-                results.append(refusal)
-                continue
-            if change is not None:
-                changes.append(change)
-            results.append(_outcome(change))
-        await record(work, changes)
+        plan = await asyncio.to_thread(_plan, run, known, caller, label, work.now)
+        await store.write(work.connection, plan.rows)
+        announce(work, plan.changes, plan.documents)
+        results += plan.results
     return results
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a run of rows makes, computed beside the event loop."""
+
+    changes: list[Change[Demand]] = field(default_factory=list)
+    documents: list[bytes] = field(default_factory=list)
+    rows: list[ResourceRow] = field(default_factory=list)
+    results: list[Outcome | KetnoiError] = field(default_factory=list)
+
+
+def _plan(
+    run: Sequence[DemandUpsert],
+    known: Mapping[tuple[str, str], Standing],
+    caller: Caller,
+    label: str,
+    now: datetime,
+) -> _Plan:
+    plan = _Plan()
+    for row in run:
+        try:
+            change = rules.upsert(
+                known.get(rules.natural_key(row)),
+                row,
+                new_id=new_id(),
+                caller=caller,
+                recorded_as=label,
+                now=now,
+            )
+        except KetnoiError as refusal:
+            plan.results.append(refusal)
+            continue
+        if change is not None:
+            plan.changes.append(change)
+            plan.documents.append(to_document(change.after.resource))
+        plan.results.append(_outcome(change))
+    plan.rows = store.rows_of(plan.changes, plan.documents)
+    return plan
 
 
 def _outcome(change: Change[Demand] | None) -> Outcome:

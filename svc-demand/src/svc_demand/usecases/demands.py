@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from shared.contracts.base import to_document
 from shared.contracts.demands import Demand, DemandFilter, DemandPatch, DemandProfile
 from shared.contracts.identity import Caller
 from shared.contracts.lifecycles import Change, TransitionHistory, TransitionIn
@@ -13,7 +14,12 @@ from shared.kernel.versions import check_version
 from shared.outbox import Transactions, UnitOfWork
 from svc_demand.domain import demands as rules
 from svc_demand.domain.demand_lifecycle import LIFECYCLE
-from svc_demand.domain.demand_policy import actors_of, require_insider, require_sight
+from svc_demand.domain.demand_policy import (
+    actors_of,
+    movers_of,
+    require_insider,
+    require_sight,
+)
 from svc_demand.storage import demands as store
 from svc_demand.storage.tables import idempotency
 
@@ -84,20 +90,22 @@ async def move_demand(
         return await once(work.connection, idempotency, key, Demand, effect)
 
 
-async def get_demand(transactions: Transactions, caller: Caller, demand_id: UUID) -> Demand:
+async def get_demand(
+    transactions: Transactions, caller: Caller, demand_id: UUID
+) -> store.DemandDocument:
     """Return a demand that the caller may see."""
     async with transactions.read() as connection:
-        stored = await store.read(connection, demand_id)
-    return require_sight(caller, stored.resource if stored else None)
+        found = await store.read_document(connection, demand_id)
+    return require_sight(caller, found)
 
 
 async def get_demand_by_ref(
     transactions: Transactions, caller: Caller, system: str, ref: str
-) -> Demand:
+) -> store.DemandDocument:
     """Return the demand that the caller's tenant keeps under this key."""
     async with transactions.read() as connection:
-        stored = await store.read_by_ref(connection, caller.tenant, system, ref)
-    return require_sight(caller, stored.resource if stored else None)
+        found = await store.read_document_by_ref(connection, caller.tenant, system, ref)
+    return require_sight(caller, found)
 
 
 async def list_demands(
@@ -107,7 +115,7 @@ async def list_demands(
     *,
     limit: int,
     after: UUID | None,
-) -> tuple[list[Demand], UUID | None]:
+) -> tuple[list[bytes], UUID | None]:
     """Return the newest that the caller may see, and where the next page begins."""
     async with transactions.read() as connection:
         return await store.page(connection, caller, filters, limit=limit, after=after)
@@ -119,7 +127,7 @@ async def get_history(
     """Return the way so far and the next steps; for insiders, 404 for anybody else."""
     async with transactions.read() as connection:
         stored = await store.read(connection, demand_id)
-        if stored is None or not (actors := actors_of(caller, stored.resource)):
+        if stored is None or not actors_of(caller, stored.resource):
             raise not_found("demand", "nhu cầu")
         items = await store.history(connection, demand_id)
     demand = stored.resource
@@ -128,7 +136,7 @@ async def get_history(
         status=demand.status,
         version=demand.version,
         items=items,
-        allowed=LIFECYCLE.allowed(demand.status, actors),
+        allowed=LIFECYCLE.allowed(demand.status, movers_of(caller, demand)),
     )
 
 
@@ -140,8 +148,17 @@ async def record_one(work: UnitOfWork, change: Change[Demand]) -> Demand:
 
 async def record(work: UnitOfWork, changes: Sequence[Change[Demand]]) -> None:
     """Write changes with their history and their events."""
-    await store.write(work.connection, changes)
-    for change in changes:
+    documents = [to_document(change.after.resource) for change in changes]
+    await store.write(work.connection, store.rows_of(changes, documents))
+    announce(work, changes, documents)
+
+
+def announce(
+    work: UnitOfWork, changes: Sequence[Change[Demand]], documents: Sequence[bytes]
+) -> None:
+    """Tell of changes that others may hear of."""
+    for change, document in zip(changes, documents, strict=True):
         if change.fact is not None:
             demand = change.after.resource
-            work.publish(f"demand.request.{change.fact}.v1", demand.id, demand.version, demand)
+            subject = f"demand.request.{change.fact}.v1"
+            work.publish(subject, demand.id, demand.version, document)

@@ -9,11 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.identity import Caller, Scope
 from shared.http.auth import require_scope
 from shared.http.cursors import Cursors
+from svc_matching.usecases.matcher import Matcher
 
 
 async def _connection(request: Request) -> AsyncIterator[AsyncConnection]:
     async with request.app.state.transactions.read() as connection:
         yield connection
+
+
+def _matcher(request: Request) -> Matcher:
+    matcher: Matcher = request.app.state.transactions.matcher
+    return matcher
 
 
 def _cursors(request: Request) -> Cursors:
@@ -22,6 +28,7 @@ def _cursors(request: Request) -> Cursors:
 
 
 Reading = Annotated[AsyncConnection, Depends(_connection)]
+Matching = Annotated[Matcher, Depends(_matcher)]
 PageCursors = Annotated[Cursors, Depends(_cursors)]
 MatchReader = Annotated[Caller, Depends(require_scope(Scope.MATCHES_READ))]
 Limit = Annotated[int, Query(ge=1, le=100, description="Matches on a page.")]

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from shared.contracts.identity import Caller
 from shared.contracts.matches import Match, MatchPage
 from shared.http.cursors import Cursors
-from svc_matching.api.connections import Cursor, Limit, MatchReader, PageCursors, Reading
+from svc_matching.api.connections import Cursor, Limit, Matching, MatchReader, PageCursors, Reading
 from svc_matching.usecases.matches import (
     Page,
     Position,
@@ -40,6 +40,7 @@ async def get_demand_matches(
     demand_id: UUID,
     caller: MatchReader,
     connection: Reading,
+    matcher: Matching,
     cursors: PageCursors,
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -51,9 +52,8 @@ async def get_demand_matches(
     """
     scope = _scope("demand", demand_id, caller)
     after = _after(cursors, cursor, scope)
-    return _page(
-        await read_demand_matches(connection, caller, demand_id, limit, after), cursors, scope
-    )
+    page = await read_demand_matches(connection, matcher, caller, demand_id, limit, after)
+    return _page(page, cursors, scope)
 
 
 @router.get("/supplies/{supply_id}/matches")
@@ -61,6 +61,7 @@ async def get_supply_matches(
     supply_id: UUID,
     caller: MatchReader,
     connection: Reading,
+    matcher: Matching,
     cursors: PageCursors,
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -71,12 +72,13 @@ async def get_supply_matches(
     """
     scope = _scope("supply", supply_id, caller)
     after = _after(cursors, cursor, scope)
-    return _page(
-        await read_supply_matches(connection, caller, supply_id, limit, after), cursors, scope
-    )
+    page = await read_supply_matches(connection, matcher, caller, supply_id, limit, after)
+    return _page(page, cursors, scope)
 
 
 @router.get("/matches/{match_id}")
-async def get_match(match_id: UUID, caller: MatchReader, connection: Reading) -> Match:
+async def get_match(
+    match_id: UUID, caller: MatchReader, connection: Reading, matcher: Matching
+) -> Match:
     """One match with both sides. Its id stays while the pair leaves and enters the list."""
-    return await read_match(connection, caller, match_id)
+    return await read_match(connection, matcher, caller, match_id)

@@ -51,6 +51,16 @@ def explain(
     )
 
 
+def withheld() -> Explanation:
+    """Return what is said of a supply that the reader may not see now."""
+    return Explanation(
+        text=BilingualText(
+            vi="Nguồn cung này hiện không được công bố với bạn.",
+            en="This supply is not published to you at present.",
+        )
+    )
+
+
 def _about(
     components: Sequence[Component], matched: Sequence[MatchedConcept], *, same_language: bool
 ) -> tuple[str, str]:

@@ -21,6 +21,11 @@ LIVE = SupplyStatus.PUBLISHED
 """Only published supplies are ranked."""
 
 
+def is_offered(visibility: Visibility) -> bool:
+    """Whether others may find the supply: a place in a list, or a near miss, would show it."""
+    return visibility is not Visibility.PRIVATE
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Age:
     """How new a copy is: the producer's database epoch first, then the version.

@@ -1,14 +1,15 @@
 """Who may read whose matches: the one place that every list, get and event asks.
 
 A demand's matches belong to its owner, the DOST of its province and the operator. A supply's
-owner sees the matches of demands that it may see. To anyone else there is nothing.
+owner sees the matches of demands that it may see. To anyone else there is nothing. A match that
+has left its list stays readable, but shows nothing of a supply that its reader may not see now.
 """
 
 from shared.contracts.base import Visibility
 from shared.contracts.identity import Caller, Role
-from shared.contracts.places import same_province
+from shared.contracts.places import codes_of, same_province
 from shared.kernel.errors import NotFoundError, not_found
-from svc_matching.domain.items import OPEN, Item
+from svc_matching.domain.items import LIVE, OPEN, Item
 
 
 def _owns(caller: Caller, item: Item) -> bool:
@@ -29,10 +30,24 @@ def may_read_as_supply_side(caller: Caller, supply: Item) -> bool:
     return caller.is_operator or _owns(caller, supply)
 
 
+def may_see_supply(caller: Caller, supply: Item) -> bool:
+    """Whether the caller may see what the supply says now, as svc-supply would show it."""
+    if may_read_as_supply_side(caller, supply):
+        return True
+    return supply.status == LIVE and supply.visibility in visibilities_of(caller)
+
+
 def visibilities_of(caller: Caller) -> frozenset[Visibility]:
-    """Return the visibilities of other tenants' published demands that this caller sees."""
+    """Return the visibilities of other tenants' published things that this caller sees."""
     seen = {Visibility.PUBLIC, Visibility.PARTNERS} if caller.sees_partners else {Visibility.PUBLIC}
     return frozenset(seen)
+
+
+def provinces_of(caller: Caller) -> frozenset[str]:
+    """Return the provinces, under all their codes, whose demands this caller acts for."""
+    if caller.role is not Role.DOST or caller.province is None:
+        return frozenset()
+    return frozenset(codes_of(caller.province))
 
 
 def is_visible_to(caller: Caller, demand: Item) -> bool:

@@ -7,8 +7,9 @@ Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that l
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import lru_cache
 
 import Stemmer
@@ -24,7 +25,6 @@ _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
-_NUMBER = re.compile(r"\d+")
 
 _ENGLISH_STEMMER = Stemmer.Stemmer("english")
 _GERMAN_STEMMER = Stemmer.Stemmer("german")
@@ -56,8 +56,9 @@ def _normal(text: str) -> str:
     return unify_tone_placement(unicodedata.normalize("NFC", text).lower())
 
 
-def _tokens(text: str) -> Iterator[str]:
-    return (found.group()[:MAX_WORD] for found in _TOKEN.finditer(text))
+def _tokens(text: str) -> list[str]:
+    tokens: list[str] = _TOKEN.findall(text)
+    return [token[:MAX_WORD] for token in tokens]
 
 
 def _bigrams(run: str) -> list[str]:
@@ -65,14 +66,14 @@ def _bigrams(run: str) -> list[str]:
 
 
 def _is_word(token: str) -> bool:
-    return token[0].isalnum() and not _NUMBER.fullmatch(token)
+    return token[0].isalnum() and not token.isdecimal()
 
 
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
     found = TermCounts()
     # Order does not matter here, so each different word is looked at once.
     for word, count in Counter(_RUN.findall(text)).items():
-        if word in stop or _NUMBER.fullmatch(word):
+        if word in stop or word.isdecimal():
             continue
         if _IS_CJK.match(word):
             terms = _bigrams(word)
@@ -87,7 +88,7 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
 
 
 def _vietnamese(text: str) -> TermCounts:
-    tokens = list(_tokens(text))
+    tokens = _tokens(text)
     marked = any(not token.isascii() and is_syllable(token) for token in tokens)
     stop = VIETNAMESE if marked else VIETNAMESE_FOLDED
     found = TermCounts(marked=marked)
@@ -108,7 +109,8 @@ def _vietnamese(text: str) -> TermCounts:
     return found
 
 
-def _syllable_terms(previous: str | None, syllable: str, *, marked: bool) -> list[str]:
+@lru_cache(maxsize=65_536)
+def _syllable_terms(previous: str | None, syllable: str, *, marked: bool) -> tuple[str, ...]:
     shadow = fold(syllable)
     terms = [f"~{shadow}"]
     if previous is not None:
@@ -117,7 +119,7 @@ def _syllable_terms(previous: str | None, syllable: str, *, marked: bool) -> lis
         terms.append(f"={syllable}")
         if previous is not None:
             terms.append(f"={previous}_{syllable}")
-    return terms
+    return tuple(terms)
 
 
 def analyse(text: str, language: str) -> TermCounts:
@@ -133,24 +135,46 @@ def analyse(text: str, language: str) -> TermCounts:
     return _latin(normal, _english, ENGLISH)
 
 
+class _Form(Enum):
+    NO_WORD = auto()
+    CJK = auto()
+    SYLLABLE = auto()
+    WORD = auto()
+
+
+@lru_cache(maxsize=32_768)
+def _form(token: str) -> tuple[_Form, str, str]:
+    """Return what a token is, in lower case, and without marks."""
+    lower = token.lower()
+    if not _is_word(token):
+        form = _Form.NO_WORD
+    elif _IS_CJK.match(token):
+        form = _Form.CJK
+    else:
+        form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
+    return form, lower, fold(lower)
+
+
 def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:
     """Return the words of `text` behind each wanted term, as first written there."""
     stem = _german if language == "de" else _english
+    shadows = {fold(part) for term in wanted for part in term.lstrip("=~").split("_")}
     found: dict[str, str] = {}
     previous: str | None = None
     for word in _tokens(unify_tone_placement(unicodedata.normalize("NFC", text))):
-        lower = word.lower()
-        if not _is_word(word):
-            previous = None
-        elif _IS_CJK.match(word):
-            found.update({gram: gram for gram in _bigrams(word) if gram in wanted})
-        elif language == "vi" and is_syllable(lower):
-            pair = f"{previous} {word}"
-            keys = _syllable_terms(previous and previous.lower(), lower, marked=True)
-            for key in wanted.intersection(keys):
-                found.setdefault(key, pair if "_" in key else word)
+        kind, lower, shadow = _form(word)
+        if kind is _Form.SYLLABLE and language == "vi":
+            if shadow in shadows:
+                pair = f"{previous} {word}"
+                keys = _syllable_terms(previous and previous.lower(), lower, marked=True)
+                for key in wanted.intersection(keys):
+                    found.setdefault(key, pair if "_" in key else word)
             previous = word
-        elif (key := stem(lower)) in wanted:
+            continue
+        previous = None
+        if kind is _Form.CJK:
+            found.update({gram: gram for gram in _bigrams(word) if gram in wanted})
+        elif kind is not _Form.NO_WORD and (key := stem(lower)) in wanted:
             found.setdefault(key, word)
         if len(found) == len(wanted):
             break

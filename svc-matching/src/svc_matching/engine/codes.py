@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 CODES_PER_ITEM = 5
+MAX_TABLES = 1024
+"""Codes of the other side whose nearness to every code of this side is remembered."""
+
 _IPC = re.compile(r"([A-H])(\d{2})?([A-Z])? ?(\d{1,4})?(?:/(\d{2,6}))?")
 _IPC_LEVELS = (0.0, 0.05, 0.3, 0.75, 0.9, 1.0)
 
@@ -47,23 +50,34 @@ def ipc_nearness(one: str, other: str) -> float:
 
 
 class CodeColumn:
-    """The codes of every row of one side, to be compared with a few codes of the other."""
+    """The codes of every row of one side, to be compared with a few codes of the other.
+
+    Rows with the same codes share a set, and nearness is looked up once a set.
+    """
 
     def __init__(self, nearness: Callable[[str, str], float]) -> None:
         self._nearness = nearness
         self._numbers: dict[str, int] = {}
         self._names: list[str] = [""]
-        self._rows = np.zeros((64, CODES_PER_ITEM), np.int32)
+        self._sets: dict[tuple[str, ...], int] = {(): 0}
+        self._members = np.zeros((64, CODES_PER_ITEM), np.int32)
+        self._rows = np.zeros(64, np.int32)
         self._tables: dict[str, NDArray[np.float64]] = {}
 
     def put(self, slot: int, codes: Sequence[str]) -> None:
         if slot >= len(self._rows):
-            grown = np.zeros((max(slot + 1, 2 * len(self._rows)), CODES_PER_ITEM), np.int32)
-            grown[: len(self._rows)] = self._rows
-            self._rows = grown
-        self._rows[slot] = 0
-        for place, code in enumerate(codes[:CODES_PER_ITEM]):
-            self._rows[slot, place] = self._number(code)
+            self._rows = _grown(self._rows, slot)
+        self._rows[slot] = self._set(tuple(codes[:CODES_PER_ITEM]))
+
+    def _set(self, codes: tuple[str, ...]) -> int:
+        number = self._sets.get(codes)
+        if number is None:
+            number = self._sets[codes] = len(self._sets)
+            if number >= len(self._members):
+                self._members = _grown(self._members, number)
+            for place, code in enumerate(codes):
+                self._members[number, place] = self._number(code)
+        return number
 
     def _number(self, code: str) -> int:
         number = self._numbers.get(code)
@@ -78,6 +92,8 @@ class CodeColumn:
         if table is None or done < len(self._names):
             fresh = [self._nearness(code, name) for name in self._names[done:]]
             head = np.zeros(1) if table is None else table
+            if len(self._tables) >= MAX_TABLES:
+                self._tables.clear()
             table = self._tables[code] = np.concatenate([head, np.array(fresh)])
         return table
 
@@ -90,6 +106,13 @@ class CodeColumn:
         table = self._table(codes[0])
         for code in codes[1:]:
             table = np.maximum(table, self._table(code))
+        near = table[self._members[: len(self._sets)]].max(axis=1)
+        near[0] = 0.5
         rows = self._rows[slots]
-        known = rows[:, 0] > 0
-        return np.where(known, table[rows].max(axis=1), 0.5), known
+        return near[rows], rows > 0
+
+
+def _grown(old: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
+    grown = np.zeros((max(needed + 1, 2 * len(old)), *old.shape[1:]), np.int32)
+    grown[: len(old)] = old
+    return grown

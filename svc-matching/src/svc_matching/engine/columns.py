@@ -17,6 +17,7 @@ from shared.contracts.values import (
 )
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
+from svc_matching.engine.quantities import Range
 from svc_matching.engine.weights import LEVELS
 
 UNKNOWN = 0
@@ -66,6 +67,9 @@ class Names:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
     def number(self, name: str | None) -> int:
         return 0 if name is None else self._numbers.setdefault(name, len(self._numbers) + 1)
 
@@ -82,6 +86,8 @@ class SupplyColumns:
         self._arrays = {name: np.zeros(64, kind) for name, kind in _NUMBERS.items()}
         self._levels = np.zeros((64, len(LEVELS)), np.int8)
         self.facts: dict[int, SupplyFacts] = {}
+        self.live = 0
+        self._measured: dict[tuple[str, str], set[int]] = {}
         self.languages = Names()
         self.countries = Names()
         self.fields = CodeColumn(field_nearness)
@@ -94,6 +100,8 @@ class SupplyColumns:
         self._levels = np.resize(self._levels, (size, len(LEVELS)))
 
     def put(self, slot: int, facts: SupplyFacts) -> None:
+        if slot in self.facts:
+            self.drop(slot)
         if slot >= len(self._levels):
             self._grow(max(slot + 1, 2 * len(self._levels)))
         terms = facts.transfer
@@ -122,11 +130,21 @@ class SupplyColumns:
         self.fields.put(slot, facts.fields)
         self.industries.put(slot, facts.industries)
         self.ipc.put(slot, facts.ipc)
+        for have in facts.haves:
+            self._measured.setdefault(have.measure, set()).add(slot)
         self.facts[slot] = facts
+        self.live += facts.status is SupplyStatus.PUBLISHED
 
     def drop(self, slot: int) -> None:
-        del self.facts[slot]
+        facts = self.facts.pop(slot)
+        for have in facts.haves:
+            self._measured[have.measure].discard(slot)
+        self.live -= facts.status is SupplyStatus.PUBLISHED
         self._arrays["status"][slot] = UNKNOWN
+
+    def measured(self, needs: Sequence[Range]) -> set[int]:
+        """Return the slots that state any of these quantities."""
+        return set().union(*(self._measured.get(need.measure, ()) for need in needs))
 
     def take(self, name: str, slots: NDArray[np.int64]) -> NDArray[Any]:
         """Return one property of the given slots."""

@@ -4,6 +4,7 @@ Each demand has an entry bar: what a supply's relevance must reach to change any
 score is never above its relevance, so a supply below the bar needs no second look.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,12 +16,14 @@ from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.scoring import Millionths, millionths, relevance
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import SparseRows
+from svc_matching.engine.sparse_rows import SparseRows, Terms
 from svc_matching.engine.statistics import Statistics
-from svc_matching.engine.vectors import IntArray, QueryVector, TextVector, query
+from svc_matching.engine.vectors import QueryVector, TextVector, query
 from svc_matching.engine.weights import Weights
 
 MAX_VIEWS = 8
+MAX_CELLS = 1 << 21
+"""Products of supplies and demands that are made at once, for the sake of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +115,35 @@ class DemandIndex:
             self._bars[slot] = bar
 
     def met_by(
-        self, row: tuple[IntArray, IntArray], supply: SupplyFacts, weights: Weights
-    ) -> list[UUID]:
-        """Return the demands whose bar this supply reaches."""
+        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
+    ) -> list[list[UUID]]:
+        """Return for each supply the demands whose bar it reaches."""
         size = self.slots.size
-        if size == 0:
-            return []
-        slots = np.arange(size)
-        about = relevance(self._terms(row, size), self._sides(supply, slots), weights)
-        # One millionth of slack: the bar was rounded.
-        reached: Millionths = millionths(about) + 1
-        found = np.flatnonzero((reached >= self._bars[:size]) & (about >= weights.floor))
-        return [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
+        if not self._entries:
+            return [[] for _ in rows]
+        step = max(1, MAX_CELLS // (size * MAX_VIEWS))
+        return [
+            met
+            for start in range(0, len(rows), step)
+            for met in self._met_by(rows[start : start + step], supplies[start:], weights)
+        ]
 
-    def _terms(self, row: tuple[IntArray, IntArray], size: int) -> Values:
-        raw = self._rows.dot(*row, size * MAX_VIEWS)
+    def _met_by(
+        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
+    ) -> Iterator[list[UUID]]:
+        size = self.slots.size
+        slots = np.arange(size)
+        for terms, supply in zip(self._terms(rows, size), supplies, strict=False):
+            about = relevance(terms, self._sides(supply, slots), weights)
+            # One millionth of slack: the bar was rounded.
+            reached: Millionths = millionths(about) + 1
+            found = np.flatnonzero((reached >= self._bars[:size]) & (about >= weights.floor))
+            yield [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
+
+    def _terms(self, rows: Sequence[Terms], size: int) -> Values:
+        raw = self._rows.dot(rows, size * MAX_VIEWS)
         share = np.minimum(raw / self._self_scores[: size * MAX_VIEWS], 1.0)
-        return np.asarray(share.reshape(size, MAX_VIEWS).max(axis=1))
+        return np.asarray(share.reshape(len(rows), size, MAX_VIEWS).max(axis=2))
 
     def _sides(self, supply: SupplyFacts, slots: Slots) -> list[Column]:
         return [

@@ -3,20 +3,15 @@
 Not safe for several threads at once; its owner calls it from one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-import numpy as np
-
-from shared.contracts.matches import Reason
 from svc_matching.engine.demand_index import DemandEntry, DemandIndex
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
-from svc_matching.engine.matched import TermMatch, matched_terms
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.ranking import Ranker, bar_of, merge
-from svc_matching.engine.reasons import describe
-from svc_matching.engine.statistics import Statistics, freeze
+from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.vectors import TextVector, vector_of
 from svc_matching.engine.views import View
@@ -29,18 +24,24 @@ VOCABULARY_VERSION = "none"
 class Engine:
     """Ranks supplies for open demands, and finds the demands that a supply concerns.
 
-    `year` is what the age of used equipment counts from; it changes with an epoch only.
+    `year` is what the age of used equipment counts from; it changes with an epoch only. `frozen`
+    is what everything is weighed by, `before` what it was weighed by in the last epoch.
     """
 
     def __init__(self, weights: Weights | None = None, *, year: int) -> None:
         self.weights = weights or load_weights()
         self.year = year
         self.lexicon = Lexicon()
-        self.statistics = freeze(0, (), self.lexicon)
-        self._rarities = np.ones(0)
+        self.frozen = Frozen.of(freeze(0, (), self.lexicon), self.lexicon)
+        self.before: Frozen | None = None
         self.supplies = SupplyIndex()
         self.demands = DemandIndex(self.lexicon)
         self._ranker = Ranker(self.supplies, self.weights)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What everything is weighed by."""
+        return self.frozen.statistics
 
     def put_supply(
         self, supply_id: UUID, facts: SupplyFacts, views: Iterable[View], *, weigh: bool = True
@@ -57,7 +58,7 @@ class Engine:
     def put_demand(self, demand_id: UUID, facts: DemandFacts, views: Iterable[View]) -> None:
         """Open a demand, or replace it; its bar lets everything through until it is set."""
         vectors = self._vectors(views)
-        self.demands.put(demand_id, facts, vectors, self.statistics, self._rarities)
+        self.demands.put(demand_id, facts, vectors, self.statistics, self.frozen.rarities)
 
     def drop_demand(self, demand_id: UUID) -> None:
         """Close a demand; an unknown one is no error."""
@@ -79,26 +80,41 @@ class Engine:
 
     def adopt(self, statistics: Statistics) -> None:
         """Weigh everything by these statistics; every list is to be ranked anew."""
-        self.statistics = statistics
-        self._rarities = statistics.rarities(self.lexicon)
+        self.before, self.frozen = self.frozen, Frozen.of(statistics, self.lexicon)
         self.supplies.reweigh(statistics)
-        self.demands.reweigh(statistics, self._rarities)
+        self.demands.reweigh(statistics, self.frozen.rarities)
 
     def rank(self, demand_id: UUID) -> Ranking:
         """Rank all supplies for one open demand."""
-        return self._ranker.rank(self._demand(demand_id), self.year)
+        return self.rank_many([demand_id])[0]
+
+    def rank_many(self, demand_ids: Iterable[UUID]) -> list[Ranking]:
+        """Rank all supplies for some open demands: many at once cost less than one by one."""
+        return self._ranker.rank([self._demand(found) for found in demand_ids], self.year)
 
     def score(self, demand_id: UUID, supply_ids: Iterable[UUID]) -> list[Pair]:
         """Return the demand's pairs with some supplies, gates passed or not."""
-        return self._ranker.score(self._demand(demand_id), supply_ids, self.year)
+        return self.score_many({demand_id: supply_ids})[demand_id]
 
-    def concerned(self, supply_id: UUID) -> list[UUID]:
-        """Return the open demands whose list, near misses or diagnosis this supply can change."""
-        slot = self.supplies.slots.get(supply_id)
-        if slot is None:
-            return []
-        row, facts = self.supplies.row(slot), self.supplies.columns.facts[slot]
-        return self.demands.met_by(row, facts, self.weights)
+    def score_many(self, pairs: Mapping[UUID, Iterable[UUID]]) -> dict[UUID, list[Pair]]:
+        """Return the pairs of some demands with some supplies each."""
+        wanted = [(self._demand(found), self._slots(supplies)) for found, supplies in pairs.items()]
+        return dict(zip(pairs, self._ranker.score(wanted, self.year), strict=True))
+
+    def _slots(self, supply_ids: Iterable[UUID]) -> list[int]:
+        found = (self.supplies.slots.get(supply_id) for supply_id in supply_ids)
+        return sorted(slot for slot in found if slot is not None)
+
+    def concerned(self, supply_ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+        """Return the open demands that these supplies can change something for, and by which."""
+        slots = self._slots(supply_ids)
+        facts = [self.supplies.columns.facts[slot] for slot in slots]
+        met = self.demands.met_by(self.supplies.rows_of(slots), facts, self.weights)
+        concerned: dict[UUID, set[UUID]] = {}
+        for slot, demand_ids in zip(slots, met, strict=True):
+            for demand_id in demand_ids:
+                concerned.setdefault(demand_id, set()).add(self.supplies.slots.id_of(slot))
+        return concerned
 
     def merge(
         self, old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair]
@@ -106,13 +122,9 @@ class Engine:
         """Return `old` with the changed supplies in their new places; None when it takes a rank."""
         return merge(old, changed, fresh, self.weights)
 
-    def reasons(self, demand_id: UUID, pair: Pair) -> list[Reason]:
-        """Return what stands in this pair's way, with figures."""
-        slot = self.supplies.slots.get(pair.supply_id)
-        if slot is None or not pair.reasons:
-            return []
-        facts = self.supplies.columns.facts[slot]
-        return describe(pair.reasons, self._demand(demand_id).facts, facts)
+    def field(self, demand_id: UUID) -> str | None:
+        """Return the first field of a demand."""
+        return next(iter(self._demand(demand_id).facts.fields), None)
 
     def bar(self, ranking: Ranking) -> int:
         """Return from which relevance on, in millionths, a supply can change this ranking."""
@@ -121,16 +133,3 @@ class Engine:
     def set_bar(self, demand_id: UUID, bar: int) -> None:
         """Let supplies below `bar` pass this demand by without a second look."""
         self.demands.set_bar(demand_id, bar)
-
-    def languages(self, demand_id: UUID, supply_id: UUID) -> tuple[str | None, str | None]:
-        """Return the languages that both sides' texts were analysed in."""
-        slot = self.supplies.slots.get(supply_id)
-        supply = None if slot is None else self.supplies.columns.facts[slot].language
-        return self._demand(demand_id).facts.language, supply
-
-    def explain(self, demand_id: UUID, supply_id: UUID) -> TermMatch:
-        """Return the terms that made this pair relevant."""
-        slot = self.supplies.slots.get(supply_id)
-        if slot is None:
-            return TermMatch((), 0)
-        return matched_terms(self._demand(demand_id), self.supplies.row(slot), self.lexicon)

@@ -1,67 +1,81 @@
 """What a match row keeps of a pair: numbers only; words are made of them when somebody reads."""
 
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from shared.contracts.matches import Component, Gate, Reason
-from svc_matching.engine.engine import Engine
+import numpy as np
+from pydantic import TypeAdapter
+
+from shared.contracts.matches import Component, Gate
+from svc_matching.engine.components import Slots
 from svc_matching.engine.gates import GATE_NAMES
-from svc_matching.engine.matched import MatchedTerm
 from svc_matching.engine.pairs import Pair
-from svc_matching.engine.scoring import break_down, confidence
-from svc_matching.engine.weights import COMPONENTS, FAMILIES, MILLION
+from svc_matching.engine.scoring import Block, break_down, confidence
+from svc_matching.engine.weights import COMPONENTS, FAMILIES, MILLION, Weights
 
-Features = dict[str, Any]
-
-
-def pack_features(engine: Engine, demand_id: UUID, pair: Pair) -> Features:
-    """Return the compact features of a freshly scored pair."""
-    summands = break_down(pair.score, pair.about, pair.values, pair.known, engine.weights)
-    met = engine.explain(demand_id, pair.supply_id)
-    return {
-        "components": [
-            [each.value, each.weight, each.contribution, int(each.known)] for each in summands
-        ],
-        "terms": [[each.term, each.share] for each in met.terms],
-        "coverage": met.coverage,
-        "languages": engine.languages(demand_id, pair.supply_id),
-        "gaps": [
-            reason.model_dump(mode="json", exclude_none=True)
-            for reason in engine.reasons(demand_id, pair)
-        ],
-    }
+_COMPONENTS = TypeAdapter(list[Component])
+_NUMBER = np.dtype("<i4")
+_NEUTRAL = MILLION // 2
+_UNKNOWN = -1
+"""Stands for a value that is not known, which counts a neutral half."""
 
 
-def confidence_of(engine: Engine, pair: Pair) -> int:
-    """Return the pair's confidence in millionths."""
-    return confidence(pair.known, engine.weights)
+@dataclass(frozen=True, slots=True)
+class Features:
+    """`components` are values, weights and contributions in millionths, as bytes."""
+
+    components: bytes
+    confidence: int
 
 
-def components_of(features: Features) -> list[Component]:
+def pack_features(pairs: Sequence[Pair], weights: Weights) -> list[Features]:
+    """Return the compact features of freshly scored pairs."""
+    found: list[Features] = [Features(b"", 0)] * len(pairs)
+    blocks: dict[int, tuple[Block, list[int]]] = {}
+    for number, pair in enumerate(pairs):
+        if pair.block is None:
+            raise ValueError("the pair was not scored just now")
+        blocks.setdefault(id(pair.block), (pair.block, []))[1].append(number)
+    for block, numbers in blocks.values():
+        places = np.array([pairs[number].place for number in numbers], np.int64)
+        for number, features in zip(numbers, _pack(block, places, weights), strict=True):
+            found[number] = features
+    return found
+
+
+def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
+    values, known = block.components(places)
+    parts = break_down(block.scores[places], block.relevance[places], values, known, weights)
+    shown = np.where(known, parts.values, _UNKNOWN)
+    rows = np.hstack([shown, parts.weights, parts.contributions]).astype(_NUMBER)
+    sure = confidence(known, weights).tolist()
+    return [Features(row.tobytes(), each) for row, each in zip(rows, sure, strict=True)]
+
+
+def components_of(packed: bytes) -> list[Component]:
     """Read the components back; their contributions add up to the score exactly."""
-    return [
-        Component(
-            name=name,
-            family=family,
-            value=value / MILLION,
-            weight=weight / MILLION,
-            contribution=contribution / MILLION,
-            known=bool(known),
-        )
-        for name, family, (value, weight, contribution, known) in zip(
-            COMPONENTS, FAMILIES, features["components"], strict=True
-        )
-    ]
+    rows = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS))
+    # One call for all of them: a list of matches has hundreds.
+    return _COMPONENTS.validate_python(
+        [
+            {
+                "name": name,
+                "family": family,
+                "value": (_NEUTRAL if value == _UNKNOWN else value) / MILLION,
+                "weight": weight / MILLION,
+                "contribution": contribution / MILLION,
+                "known": value != _UNKNOWN,
+            }
+            for name, family, value, weight, contribution in zip(
+                COMPONENTS, FAMILIES, *rows.tolist(), strict=True
+            )
+        ]
+    )
 
 
-def terms_of(features: Features) -> list[MatchedTerm]:
-    return [MatchedTerm(term, share) for term, share in features["terms"]]
-
-
-def gaps_of(features: Features) -> list[Reason]:
-    return [Reason.model_validate(gap) for gap in features["gaps"]]
+_PASSED = [Gate(name=name, passed=True) for name in GATE_NAMES.values()]
 
 
 def passed_gates() -> list[Gate]:
     """Return the gates of a listed pair: it passed them all."""
-    return [Gate(name=name, passed=True) for name in GATE_NAMES.values()]
+    return _PASSED.copy()

@@ -5,6 +5,7 @@ state never fails a gate.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,9 @@ from svc_matching.engine.columns import (
     SCOPES,
     SupplyColumns,
 )
-from svc_matching.engine.facts import DemandFacts
-from svc_matching.engine.quantities import Fit
+from svc_matching.engine.components import Fits, Rows, Slots
+from svc_matching.engine.wants import Wants
 
-Slots = NDArray[np.int64]
 Mask = NDArray[np.uint16]
 Fail = Callable[[ReasonCode, NDArray[np.bool_]], None]
 
@@ -48,25 +48,30 @@ GATE_NAMES = {
 }
 
 
+# What the demand wants, and the supply's offer that clashes with it.
+_RIGHT_CLASH = RIGHTS.index(TransferRight.OWNERSHIP), RIGHTS.index(TransferRight.USE)
+_SCOPE_CLASH = SCOPES.index(TransferScope.WHOLE), SCOPES.index(TransferScope.PARTIAL)
+_EXCLUSIVE_CLASH = (
+    EXCLUSIVITIES.index(Exclusivity.EXCLUSIVE),
+    EXCLUSIVITIES.index(Exclusivity.NON_EXCLUSIVE),
+)
+
+
+@lru_cache(maxsize=1 << len(CODES))
 def reasons_of(mask: int) -> tuple[ReasonCode, ...]:
     """Return the codes in a bit set."""
     return tuple(code for code in CODES if mask & BIT[code])
 
 
-def _clash(wanted: str | None, demand: str, supply: str, names: tuple[str, ...]) -> int:
-    """Return the column value that clashes with what the demand wants; -1 when none does."""
-    return names.index(supply) if wanted == demand else -1
-
-
 class Gates:
-    """The gates of one index, with the year that the age of used equipment counts from."""
+    """The gates of one index, with the age from which used equipment is too old."""
 
     def __init__(self, columns: SupplyColumns, used_age_years: int) -> None:
         self._columns = columns
         self._used_age_years = used_age_years
 
-    def reasons(self, demand: DemandFacts, slots: Slots, fits: dict[int, Fit], year: int) -> Mask:
-        """Return for each slot the bit set of everything that stands in the way."""
+    def reasons(self, wants: Wants, rows: Rows, slots: Slots, fits: Fits, year: int) -> Mask:
+        """Return for each pair the bit set of everything that stands in the way."""
         take = self._columns.take
         mask = np.zeros(len(slots), np.uint16)
 
@@ -76,44 +81,43 @@ class Gates:
         status = take("status", slots)
         fail(ReasonCode.EXPIRED, status == EXPIRED)
         fail(ReasonCode.ON_HOLD, status == HELD)
-        fail(ReasonCode.LEGAL_RESTRICTED, take("restricted", slots) != 0)
-        if demand.excluded:
-            excluded = [self._columns.countries.number(code) for code in demand.excluded]
-            fail(ReasonCode.EXCLUDED_COUNTRY, np.isin(take("country", slots), excluded))
-        self._used(demand, slots, year, fail)
-        if demand.trl_min is not None:
-            trl = take("trl", slots).astype(np.int8)
-            fail(ReasonCode.TRL_LOW, (trl > 0) & (trl < demand.trl_min))
-        self._terms(demand, slots, fail)
-        missed = [slot for slot, fit in fits.items() if fit.missed]
-        fail(ReasonCode.SPEC_FAILS, np.isin(slots, missed))
-        self._resources(demand, slots, fail)
+        fail(ReasonCode.LEGAL_RESTRICTED, take("restricted", slots))
+        if wants.excluded.any():
+            excluded = wants.excluded[rows, take("country", slots)]
+            fail(ReasonCode.EXCLUDED_COUNTRY, excluded)
+        self._used(wants, rows, slots, year, fail)
+        least, trl = wants.trl[rows], take("trl", slots)
+        fail(ReasonCode.TRL_LOW, (trl > 0) & (trl < least))
+        self._terms(wants, rows, slots, fail)
+        missed = [place for place, fit in fits.items() if fit.missed]
+        mask[missed] |= BIT[ReasonCode.SPEC_FAILS]
+        self._resources(wants, rows, slots, fail)
         return mask
 
-    def _used(self, demand: DemandFacts, slots: Slots, year: int, fail: Fail) -> None:
-        used = self._columns.take("used", slots) != 0
-        if demand.accepts_used is False:
-            fail(ReasonCode.USED_NOT_ACCEPTED, used)
-        made = self._columns.take("year_made", slots).astype(np.int16)
+    def _used(self, wants: Wants, rows: Rows, slots: Slots, year: int, fail: Fail) -> None:
+        used = self._columns.take("used", slots)
+        if not used.any():
+            return
+        fail(ReasonCode.USED_NOT_ACCEPTED, used & wants.refuses_used[rows])
+        made = self._columns.take("year_made", slots)
         fail(ReasonCode.USED_TOO_OLD, used & (made > 0) & (year - made > self._used_age_years))
 
-    def _terms(self, demand: DemandFacts, slots: Slots, fail: Fail) -> None:
-        terms, take = demand.transfer, self._columns.take
-        right = _clash(terms.right, TransferRight.OWNERSHIP, TransferRight.USE, RIGHTS)
-        fail(ReasonCode.RIGHT_MISMATCH, take("right", slots) == right)
-        exclusivity = _clash(
-            terms.exclusivity, Exclusivity.EXCLUSIVE, Exclusivity.NON_EXCLUSIVE, EXCLUSIVITIES
-        )
-        fail(ReasonCode.EXCLUSIVITY_MISMATCH, take("exclusivity", slots) == exclusivity)
-        scope = _clash(terms.scope, TransferScope.WHOLE, TransferScope.PARTIAL, SCOPES)
-        fail(ReasonCode.SCOPE_MISMATCH, take("scope", slots) == scope)
+    def _terms(self, wants: Wants, rows: Rows, slots: Slots, fail: Fail) -> None:
+        for code, name, stated, wanted, offered in (
+            (ReasonCode.RIGHT_MISMATCH, "right", wants.right, *_RIGHT_CLASH),
+            (ReasonCode.EXCLUSIVITY_MISMATCH, "exclusivity", wants.exclusivity, *_EXCLUSIVE_CLASH),
+            (ReasonCode.SCOPE_MISMATCH, "scope", wants.scope, *_SCOPE_CLASH),
+        ):
+            picky = stated == wanted
+            if picky.any():
+                fail(code, picky[rows] & (self._columns.take(name, slots) == offered))
 
-    def _resources(self, demand: DemandFacts, slots: Slots, fail: Fail) -> None:
-        if demand.ceiling is not None:
-            # A price that is not known is NaN, which is above nothing.
-            fail(ReasonCode.BUDGET_SHORT, self._columns.take("price", slots) > demand.ceiling)
-        short = np.zeros(len(slots), np.bool_)
-        for place, level in enumerate(demand.levels):
-            if level is not None:
-                short |= self._columns.levels(place, slots) > level
-        fail(ReasonCode.ABSORPTION_SHORT, short)
+    def _resources(self, wants: Wants, rows: Rows, slots: Slots, fail: Fail) -> None:
+        if not np.isnan(wants.ceiling).all():
+            # What is not known is NaN, and nothing is above or below that.
+            above = self._columns.take("price", slots) > wants.ceiling[rows]
+            fail(ReasonCode.BUDGET_SHORT, above)
+        for place in np.flatnonzero(wants.levels.any(axis=0)).tolist():
+            level = wants.levels[rows, place]
+            short = (level > 0) & (self._columns.levels(place, slots) > level)
+            fail(ReasonCode.ABSORPTION_SHORT, short)

@@ -1,6 +1,6 @@
 """Numbers for terms, shared by both sides of the index; ids only grow within a process."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,26 +8,22 @@ from numpy.typing import NDArray
 POOLS = ("latin", "vi", "ko", "han")
 
 
-def pool_of(term: str) -> str:
-    """Return the pool of texts that a term can occur in, by its script."""
-    first = term[0]
-    if first in "=~":
-        return "vi"
-    if first < "\u1100":
-        return "latin"
-    return "ko" if first < "\u1200" or "\uac00" <= first <= "\ud7af" else "han"
-
-
 WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR = range(5)
 """Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks."""
 
+_LATIN, _VIETNAMESE, _KOREAN, _HAN = range(len(POOLS))
 
-def kind_of(term: str) -> int:
-    if term[0] not in "=~":
-        return WORD
-    if "_" in term:
-        return SHADOW_PAIR if term[0] == "~" else PAIR
-    return SHADOW if term[0] == "~" else SYLLABLE
+
+def _pool_and_kind(term: str) -> tuple[int, int]:
+    """Return the pool of texts that a term can occur in, by its script, and its kind."""
+    first = term[0]
+    if first == "=":
+        return _VIETNAMESE, PAIR if "_" in term else SYLLABLE
+    if first == "~":
+        return _VIETNAMESE, SHADOW_PAIR if "_" in term else SHADOW
+    if first < "\u1100":
+        return _LATIN, WORD
+    return _KOREAN if first < "\u1200" or "\uac00" <= first <= "\ud7af" else _HAN, WORD
 
 
 class Lexicon:
@@ -53,13 +49,19 @@ class Lexicon:
             ]
         return np.array(found, np.int32)
 
+    def find(self, terms: Sequence[str]) -> NDArray[np.int32]:
+        """Return the ids of `terms`, -1 for those that have none."""
+        number_of = self._ids.get
+        return np.array([number_of(term, -1) for term in terms], np.int32)
+
     def _add(self, term: str) -> int:
         number = self._ids.get(term)
         if number is None:
             number = self._ids[term] = len(self._terms)
             self._terms.append(term)
-            self._pools.append(POOLS.index(pool_of(term)))
-            self._kinds.append(kind_of(term))
+            pool, kind = _pool_and_kind(term)
+            self._pools.append(pool)
+            self._kinds.append(kind)
         return number
 
     def term(self, number: int) -> str:
@@ -70,8 +72,8 @@ class Lexicon:
 
     def pools(self) -> NDArray[np.uint8]:
         """Return the pool number of every term, as of now."""
-        return np.array(self._pools, np.uint8)
+        return np.frombuffer(self._pools, np.uint8).copy()
 
     def kinds(self, ids: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Return the kind of each term."""
-        return np.array(self._kinds, np.uint8)[ids]
+        return np.frombuffer(self._kinds, np.uint8)[ids]

@@ -1,15 +1,28 @@
-"""Which terms made a pair relevant, with the shadows and syllables of one word put together."""
+"""Which terms made a pair relevant, with the shadows and syllables of one word put together.
 
+Found anew from both texts whenever somebody reads a match, by the weights that ranked it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.lexicon import Lexicon
-from svc_matching.engine.vectors import IntArray, overlap
+from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.vectors import (
+    IntArray,
+    QueryVector,
+    TextVector,
+    document,
+    overlap,
+    query,
+    vector_of,
+)
 from svc_matching.engine.vietnamese import fold
+from svc_matching.engine.views import View
 from svc_matching.engine.weights import MILLION
 
 MAX_CONCEPTS = 8
@@ -25,41 +38,56 @@ class MatchedTerm:
     share: int
 
 
-@dataclass(frozen=True, slots=True)
-class TermMatch:
-    """The shared terms, strongest first, and how much of the demand's weight they cover."""
+class DemandText:
+    """A demand's text, ready to be compared with the texts of supplies."""
 
-    terms: tuple[MatchedTerm, ...]
-    coverage: int
+    def __init__(self, views: Sequence[View], frozen: Frozen) -> None:
+        self._frozen = frozen
+        self._lexicon = Lexicon()
+        vectors = [vector_of(view, self._lexicon) for view in views]
+        rarities = frozen.rarities_of(self._lexicon.terms())
+        self._queries = [self._query(vector, rarities) for vector in vectors]
 
+    def _query(self, vector: TextVector, rarities: NDArray[np.float64]) -> QueryVector:
+        average = self._frozen.statistics.average_length(vector.language)
+        return query(vector, average, rarities, self._lexicon.kinds(vector.ids))
 
-def matched_terms(
-    demand: DemandEntry, row: tuple[IntArray, IntArray], lexicon: Lexicon
-) -> TermMatch:
-    """Explain the term relevance of one pair in the language of the demand that fits best."""
-    best: tuple[float, IntArray, NDArray[np.int64], float] | None = None
-    for query in demand.queries:
-        ids, parts = overlap(query.ids, query.weights, *row)
-        share = parts.sum() / query.self_score
-        if len(ids) and (best is None or share > best[0]):
-            met = overlap(query.ids, query.weights, ids, ids * 0 + 1)[1].sum()
-            best = share, ids, parts, met / max(1, int(query.weights.sum()))
-    if best is None:
-        return TermMatch((), 0)
-    _, ids, parts, coverage = best
-    total = int(parts.sum())
-    strong = np.lexsort((ids, -parts))[:MAX_TERMS]
-    grouped = _group(
-        {
-            lexicon.term(number): int(parts[place])
-            for place, number in zip(strong.tolist(), ids[strong].tolist(), strict=True)
-        }
-    )
-    strongest = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONCEPTS]
-    return TermMatch(
-        tuple(MatchedTerm(term, round(MILLION * part / total)) for term, part in strongest),
-        round(MILLION * coverage),
-    )
+    def matched(self, supply: Sequence[View]) -> tuple[MatchedTerm, ...]:
+        """Return the shared terms, strongest first, in the demand's language that fits best."""
+        row = self._document(supply)
+        best: tuple[float, IntArray, NDArray[np.int64]] | None = None
+        for each in self._queries:
+            ids, parts = overlap(each.ids, each.weights, *row)
+            share = parts.sum() / each.self_score
+            if len(ids) and (best is None or share > best[0]):
+                best = share, ids, parts
+        if best is None:
+            return ()
+        _, ids, parts = best
+        total = int(parts.sum())
+        strong = np.lexsort((ids, -parts))[:MAX_TERMS]
+        grouped = _group(
+            {
+                self._lexicon.term(number): int(parts[place])
+                for place, number in zip(strong.tolist(), ids[strong].tolist(), strict=True)
+            }
+        )
+        strongest = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONCEPTS]
+        return tuple(MatchedTerm(term, round(MILLION * part / total)) for term, part in strongest)
+
+    def _document(self, supply: Sequence[View]) -> tuple[IntArray, IntArray]:
+        """Return the supply's impacts, for the demand's terms only."""
+        vectors = []
+        for view in supply:
+            ids = self._lexicon.find(view.terms)
+            order = np.argsort(ids)[np.count_nonzero(ids < 0) :]
+            vectors.append(
+                TextVector(
+                    view.language, view.marked, view.length, ids[order], view.frequencies[order]
+                )
+            )
+        averages = [self._frozen.statistics.average_length(view.language) for view in supply]
+        return document(tuple(vectors), tuple(averages))
 
 
 def _group(parts: dict[str, int]) -> dict[str, int]:

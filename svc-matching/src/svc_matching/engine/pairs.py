@@ -1,22 +1,32 @@
 """What the engine says of one demand and one supply, and of a demand's whole list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from svc_matching.engine.gates import GATE_BITS, RESOURCE_BITS
+from svc_matching.engine.scoring import Block
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One scored pair. Whole numbers are millionths; `reasons` is a bit set of `ReasonCode`."""
+class Pair(NamedTuple):
+    """One pair. Whole numbers are millionths; `reasons` is a bit set of `ReasonCode`.
+
+    A freshly scored pair has its components at `place` in `block`; those of a pair that was read
+    from the tables stay there.
+    """
 
     supply_id: UUID
     score: int
     relevance: int
     reasons: int
-    about: float
-    values: tuple[float, ...]
-    known: tuple[bool, ...]
+    block: Block | None = None
+    place: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was scored just now, and so is to be written."""
+        return self.block is not None
 
     @property
     def passes(self) -> bool:
@@ -46,3 +56,16 @@ class Ranking:
     listed: tuple[Pair, ...]
     missed: tuple[Pair, ...]
     witness: Pair | None
+
+    def keeping(self, old: "Ranking", changed: Collection[UUID]) -> "Ranking":
+        """Return the same ranking with the pairs of `old` that did not change as they were.
+
+        Inside an epoch a pair has one score, so what is stored of it needs no writing.
+        """
+        listed = {pair.supply_id: pair for pair in old.listed if pair.supply_id not in changed}
+        missed = {pair.supply_id: pair for pair in old.missed if pair.supply_id not in changed}
+        return Ranking(
+            tuple(listed.get(pair.supply_id, pair) for pair in self.listed),
+            tuple(missed.get(pair.supply_id, pair) for pair in self.missed),
+            self.witness,
+        )

@@ -25,6 +25,11 @@ class Range:
     must: bool
     stated: str
 
+    @property
+    def measure(self) -> tuple[str, str]:
+        """What is measured: only quantities of one measure are compared."""
+        return self.concept, self.dimension
+
 
 def _unit_key(unit: str) -> str:
     """Return one spelling: «kg/giờ», «kg / gio» and «KG/giờ» are the same."""
@@ -118,11 +123,7 @@ def fit(needs: tuple[Range, ...], haves: tuple[Range, ...]) -> Fit:
     total, compared = 0.0, 0
     missed: list[tuple[Range, Range]] = []
     for need in needs:
-        same = [
-            have
-            for have in haves
-            if have.concept == need.concept and have.dimension == need.dimension
-        ]
+        same = [have for have in haves if have.measure == need.measure]
         if not same:
             continue
         best = max(same, key=lambda have: closeness(need, have))

@@ -4,22 +4,26 @@ A score is never above its relevance. So supplies are scored in blocks of fallin
 no later one can enter the list, the near misses or the diagnosis.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.components import Slots, Values
+from svc_matching.engine.components import Column, Rows, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
+from svc_matching.engine.facts import DemandFacts
 from svc_matching.engine.gates import GATE_BITS
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths, relevance
-from svc_matching.engine.supply_index import SupplyIndex
+from svc_matching.engine.supply_index import SIDES, SupplyIndex
 from svc_matching.engine.weights import MILLION, Weights
 
-_BLOCK = 256
+_BLOCK = 96
+_GROWTH = 4
+_CELLS = 1 << 20
+"""Pairs of demands and supplies that are compared at once, for the sake of memory."""
 
 
 class Ranker:
@@ -30,85 +34,181 @@ class Ranker:
         self._weights = weights
         self._scorer = Scorer(supplies.columns, weights)
 
-    def rank(self, demand: DemandEntry, year: int) -> Ranking:
-        """Return the demand's list, near misses and witness over all supplies."""
-        terms = self._supplies.terms(demand)
+    def rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
+        """Return the list, near misses and witness of each demand over all supplies."""
+        step = max(1, _CELLS // max(1, self._supplies.slots.size))
+        return [
+            ranking
+            for start in range(0, len(demands), step)
+            for ranking in self._rank(demands[start : start + step], year)
+        ]
+
+    def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         slots = np.flatnonzero(self._supplies.indexed())
-        about = relevance(terms[slots], self._supplies.sides(demand.facts, slots), self._weights)
-        keep = about >= self._weights.floor
-        collector = Collector(self._weights)
-        for block in _falling(slots[keep], about[keep]):
-            best = about[np.searchsorted(slots, block[0])]
-            if collector.is_settled(int(np.rint(MILLION * best)) + 1):
-                break
-            scored = self._block(demand, block, terms[block], year)
-            collector.add(self._pairs(scored, _promising(scored, self._weights)))
-        return collector.ranking()
+        searches = [
+            Search(demand.facts, slots, terms[slots], self._supplies, self._weights)
+            for demand, terms in zip(demands, self._supplies.terms(demands), strict=True)
+        ]
+        looking = searches
+        while looking := [search for search in looking if search.advance()]:
+            self._look(looking, year)
+        return [search.collector.ranking() for search in searches]
 
-    def score(self, demand: DemandEntry, supply_ids: Iterable[UUID], year: int) -> list[Pair]:
-        """Return the demand's pairs with the given supplies, those below the floor left out."""
-        found = (self._supplies.slots.get(supply_id) for supply_id in supply_ids)
-        slots = np.array(sorted(slot for slot in found if slot is not None), np.int64)
+    def _look(self, searches: Sequence["Search"], year: int) -> None:
+        """Score the block that each search is at."""
+        rows = np.repeat(np.arange(len(searches)), [len(search.block) for search in searches])
+        block = self._scorer.block(
+            [search.facts for search in searches],
+            rows,
+            np.concatenate([search.slots[search.block] for search in searches]),
+            np.concatenate([search.terms[search.block] for search in searches]),
+            [_joined(searches, side) for side in range(SIDES)],
+            year,
+        )
+        places = _promising(block, rows, self._weights)
+        ends = np.searchsorted(rows[places], np.arange(len(searches) + 1))
+        pairs = self._pairs(block, places)
+        for search, first, last in zip(searches, ends[:-1], ends[1:], strict=True):
+            search.collector.add(pairs[first:last])
+
+    def score(
+        self, demands: Sequence[tuple[DemandEntry, Sequence[int]]], year: int
+    ) -> list[list[Pair]]:
+        """Return each demand's pairs with the supplies in some slots; none below the floor."""
+        counts = [len(slots) for _, slots in demands]
+        found: list[list[Pair]] = [[] for _ in demands]
+        if not any(counts):
+            return found
+        step = max(1, _CELLS // max(counts))
+        for start in range(0, len(demands), step):
+            self._score(demands[start : start + step], year, found[start : start + step])
+        return found
+
+    def _score(
+        self,
+        demands: Sequence[tuple[DemandEntry, Sequence[int]]],
+        year: int,
+        found: list[list[Pair]],
+    ) -> None:
+        rows = np.repeat(np.arange(len(demands)), [len(slots) for _, slots in demands])
+        slots = np.array([slot for _, each in demands for slot in each], np.int64)
         if not len(slots):
-            return []
-        terms = self._supplies.terms_of(demand, slots)
-        block = self._block(demand, slots, terms, year)
-        return list(self._pairs(block, np.flatnonzero(block.relevance >= self._weights.floor)))
+            return
+        few, where = np.unique(slots, return_inverse=True)
+        terms = self._supplies.terms_with([demand for demand, _ in demands], few)[rows, where]
+        sides = [
+            self._supplies.sides(demand.facts, np.array(each, np.int64)) for demand, each in demands
+        ]
+        facts = [demand.facts for demand, _ in demands]
+        joined = [_concatenated([columns[side] for columns in sides]) for side in range(SIDES)]
+        block = self._scorer.block(facts, rows, slots, terms, joined, year)
+        places = np.flatnonzero(block.relevance >= self._weights.floor)
+        for pair, row in zip(self._pairs(block, places), rows[places].tolist(), strict=True):
+            found[row].append(pair)
 
-    def _block(self, demand: DemandEntry, slots: Slots, terms: Values, year: int) -> Block:
-        sides = self._supplies.sides(demand.facts, slots)
-        return self._scorer.block(demand.facts, slots, terms, sides, year)
-
-    def _pairs(self, block: Block, places: Slots) -> Iterator[Pair]:
-        relevances = millionths(block.relevance)
-        for place in places.tolist():
-            yield Pair(
-                supply_id=self._supplies.slots.id_of(int(block.slots[place])),
-                score=int(block.scores[place]),
-                relevance=int(relevances[place]),
-                reasons=int(block.reasons[place]),
-                about=float(block.relevance[place]),
-                values=tuple(block.values[:, place].tolist()),
-                known=tuple(block.known[:, place].tolist()),
+    def _pairs(self, block: Block, places: Slots) -> list[Pair]:
+        ids = self._supplies.slots.id_of
+        return [
+            Pair(ids(slot), score, about, reasons, block, place)
+            for slot, score, about, reasons, place in zip(
+                block.slots[places].tolist(),
+                block.scores[places].tolist(),
+                millionths(block.relevance[places]).tolist(),
+                block.reasons[places].tolist(),
+                places.tolist(),
+                strict=True,
             )
+        ]
 
 
-def _promising(block: Block, weights: Weights) -> Slots:
-    """Return the places in the block that could be listed, be a near miss or be the witness."""
+class Search:
+    """The way of one demand through the supplies, in blocks of falling relevance."""
+
+    def __init__(
+        self,
+        facts: DemandFacts,
+        slots: Slots,
+        terms: Values,
+        supplies: SupplyIndex,
+        weights: Weights,
+    ) -> None:
+        self.facts = facts
+        self.slots = slots
+        self.terms = terms
+        self.sides = supplies.sides(facts, slots)
+        self.block = slots[:0]
+        self.collector = Collector(weights)
+        self._about = relevance(terms, self.sides, weights)
+        self._left = np.flatnonzero(self._about >= weights.floor)
+        self._size = _BLOCK
+
+    def advance(self) -> bool:
+        """Go to the next block; False when nothing is left that can change anything."""
+        if len(self.block):
+            # One millionth of slack: the bar was rounded.
+            reached = millionths(self._about[self._left]) + 1 >= self.collector.bar()
+            self._left = self._left[reached]
+        if self._size < len(self._left):
+            parted = np.argpartition(-self._about[self._left], self._size - 1)
+            self.block, self._left = (
+                self._left[parted[: self._size]],
+                self._left[parted[self._size :]],
+            )
+        else:
+            self.block, self._left = self._left, self._left[:0]
+        self._size *= _GROWTH
+        return len(self.block) > 0
+
+
+def _joined(searches: Sequence[Search], side: int) -> Column:
+    return _concatenated(
+        [
+            (values[search.block], known[search.block])
+            for search in searches
+            for values, known in (search.sides[side],)
+        ]
+    )
+
+
+def _concatenated(columns: Sequence[Column]) -> Column:
+    return (
+        np.concatenate([values for values, _ in columns]),
+        np.concatenate([known for _, known in columns]),
+    )
+
+
+def _promising(block: Block, rows: Rows, weights: Weights) -> Slots:
+    """Return the pairs that could be listed, be a near miss or be the witness of their demand."""
     relevant = block.relevance >= weights.relevant - 1e-6
     passes = (block.reasons & GATE_BITS) == 0
-    free = passes & relevant & (block.reasons == 0)
+    free = relevant & (block.reasons == 0)
     chosen = (
-        _highest(block.scores, passes, weights.list_size)
-        | _highest(block.relevance, relevant & (block.reasons != 0), weights.near_misses)
-        | _highest(block.relevance, free, 1)
+        _highest(block.scores, rows, passes, weights.list_size)
+        | _highest(block.relevance, rows, relevant & (block.reasons != 0), weights.near_misses)
+        | _highest(block.relevance, rows, free, 1)
     )
     return np.flatnonzero(chosen)
 
 
-def _highest(values: NDArray[Any], among: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-    """Mark the `count` highest of those `among`, all of equal value included."""
-    if among.sum() <= count:
-        return among
-    bar = np.partition(values[among], -count)[-count]
-    return np.asarray(among & (values >= bar))
-
-
-def _falling(slots: Slots, about: Values) -> Iterator[Slots]:
-    """Yield growing blocks of slots, most relevant first, sorting no further than is asked for."""
-    left, size = np.arange(len(slots)), _BLOCK
-    while len(left):
-        if size < len(left):
-            parted = np.argpartition(-about[left], size - 1)
-            block, left = left[parted[:size]], left[parted[size:]]
-        else:
-            block, left = left, left[:0]
-        yield slots[block[np.argsort(-about[block], kind="stable")]]
-        size *= 4
+def _highest(
+    values: NDArray[Any], rows: Rows, among: NDArray[np.bool_], count: int
+) -> NDArray[np.bool_]:
+    """Mark the `count` highest of each row that are `among`, all of equal value included."""
+    chosen = among.copy()
+    places = np.flatnonzero(among)
+    lengths = np.bincount(rows[places], minlength=1)
+    if lengths.max(initial=0) <= count:
+        return chosen
+    order = places[np.lexsort((-values[places], rows[places]))]
+    starts = np.cumsum(lengths) - lengths
+    last = np.minimum(starts + count, starts + lengths) - 1
+    bars = values[order[np.minimum(np.maximum(last, 0), len(order) - 1)]]
+    chosen[places] = values[places] >= bars[rows[places]]
+    return chosen
 
 
 class Collector:
-    """Keeps the best of what it is shown, and knows when the rest cannot matter."""
+    """Keeps the best of what it is shown, and knows what else can matter."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
@@ -136,9 +236,9 @@ class Collector:
     def _before_witness(self, pair: Pair) -> bool:
         return self._witness is None or pair.miss_key < self._witness.miss_key
 
-    def is_settled(self, bound: int) -> bool:
-        """Whether no pair with a relevance of at most `bound` can change anything."""
-        return bound < bar_of(self.ranking(), self._weights)
+    def bar(self) -> int:
+        """Return the relevance, in millionths, from which a pair can still change anything."""
+        return bar_of(self.ranking(), self._weights)
 
     def ranking(self) -> Ranking:
         return Ranking(tuple(self._listed), tuple(self._missed), self._witness)

@@ -1,8 +1,10 @@
 """Both sides' figures for everything that stands in the way of a pair."""
 
+from shared.contracts.demands import DemandProfile
 from shared.contracts.matches import Reason, ReasonCode
+from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.contracts.values import Money
-from svc_matching.engine.facts import DemandFacts, SupplyFacts
+from svc_matching.engine.facts import DemandFacts, SupplyFacts, demand_facts, supply_facts
 from svc_matching.engine.gates import reasons_of
 from svc_matching.engine.money import in_dong
 from svc_matching.engine.quantities import fit
@@ -69,11 +71,16 @@ def _figures(code: ReasonCode, demand: DemandFacts, supply: SupplyFacts) -> tupl
     }[code]
 
 
-def describe(mask: int, demand: DemandFacts, supply: SupplyFacts) -> list[Reason]:
+def describe(
+    mask: int, demand: DemandFacts, supply: SupplyFacts, *, unchanged: bool = True
+) -> list[Reason]:
     """Return the reasons in a bit set with what the supply (or the demand's means) has and needs.
 
-    For gates `have` is the supply's side; for resources it is what the demand's side has.
+    For gates `have` is the supply's side; for resources it is what the demand's side has. When a
+    side has changed since the reasons were found, they come without figures.
     """
+    if not unchanged:
+        return [Reason(code=code) for code in reasons_of(mask)]
     special = {
         ReasonCode.BUDGET_SHORT: _budget,
         ReasonCode.ABSORPTION_SHORT: _absorption,
@@ -95,3 +102,18 @@ def describe(mask: int, demand: DemandFacts, supply: SupplyFacts) -> list[Reason
             )
         )
     return reasons
+
+
+def reasons_between(
+    mask: int,
+    demand: DemandProfile,
+    supply: SupplyProfile,
+    status: SupplyStatus,
+    *,
+    unchanged: bool,
+) -> list[Reason]:
+    """Return the same for two profiles, read only as far as there are reasons."""
+    if not mask:
+        return []
+    sides = demand_facts(demand, ()), supply_facts(supply, status, ())
+    return describe(mask, *sides, unchanged=unchanged)

@@ -1,4 +1,4 @@
-"""The product formula, for a block of pairs, and its exact breakdown for one pair.
+"""The product formula, for a block of pairs, and its exact breakdown.
 
 score = relevance × (base + suitability_share × suitability + feasibility_share × feasibility).
 Multiplied out it is a plain sum, and the sum is kept exact in whole millionths.
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svc_matching.engine.columns import SupplyColumns
-from svc_matching.engine.components import Column, Components, Slots, Values
+from svc_matching.engine.components import Column, Components, Known, Rows, Slots, Values
 from svc_matching.engine.facts import DemandFacts
 from svc_matching.engine.gates import Gates, Mask
 from svc_matching.engine.quantities import Fit, fit
+from svc_matching.engine.wants import Wants
 from svc_matching.engine.weights import COMPONENTS, MILLION, RELEVANCE, Weights
 
 Millionths = NDArray[np.int32]
@@ -24,7 +25,7 @@ def relevance(terms: Values, sides: Sequence[Column], weights: Weights) -> Value
     """Blend the terms with fields, industries and IPC; an unknown side leaves it to the terms."""
     total = weights.relevance[0] * terms
     for weight, (values, known) in zip(weights.relevance[1:], sides, strict=True):
-        total = total + weight * np.where(known, values, terms)
+        total += weight * np.where(known, values, terms)
     return np.minimum(total, 1.0)
 
 
@@ -32,31 +33,24 @@ def millionths(values: Values) -> Millionths:
     return np.rint(MILLION * values).astype(np.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The scores of one demand with some supplies; rows of `values` and `known` are components."""
+    """The scores of some pairs; each column is a component."""
 
     slots: Slots
     relevance: Values
     scores: Millionths
     reasons: Mask
-    values: NDArray[np.float64]
-    known: NDArray[np.bool_]
+    columns: tuple[Column, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Summand:
-    """One component's part of a score, in millionths."""
-
-    name: str
-    value: int
-    weight: int
-    contribution: int
-    known: bool
+    def components(self, places: Slots) -> tuple[Values, Known]:
+        """Return the components of some pairs, a row for each pair: values and whether known."""
+        values = np.stack([values[places] for values, _ in self.columns], axis=1)
+        return values, np.stack([known[places] for _, known in self.columns], axis=1)
 
 
 class Scorer:
-    """Scores blocks of supplies for one demand."""
+    """Scores blocks of pairs."""
 
     def __init__(self, columns: SupplyColumns, weights: Weights) -> None:
         self._columns = columns
@@ -64,29 +58,36 @@ class Scorer:
         self._gates = Gates(columns, weights.used_age_years)
         self._weights = weights
 
-    def _fits(self, demand: DemandFacts, slots: Slots) -> dict[int, Fit]:
-        if not demand.needs:
-            return {}
-        facts = self._columns.facts
-        return {
-            slot: fit(demand.needs, facts[slot].haves)
-            for slot in slots.tolist()
-            if facts[slot].haves
-        }
+    def _fits(self, demands: Sequence[DemandFacts], rows: Rows, slots: Slots) -> dict[int, Fit]:
+        fits = {}
+        for row, demand in enumerate(demands):
+            stated = self._columns.measured(demand.needs)
+            if not stated:
+                continue
+            first, last = np.searchsorted(rows, (row, row + 1))
+            for place, slot in enumerate(slots[first:last].tolist(), start=int(first)):
+                if slot in stated:
+                    fits[place] = fit(demand.needs, self._columns.facts[slot].haves)
+        return fits
 
     def block(
         self,
-        demand: DemandFacts,
+        demands: Sequence[DemandFacts],
+        rows: Rows,
         slots: Slots,
         terms: Values,
         sides: Sequence[Column],
         year: int,
     ) -> Block:
-        """Score the supplies in `slots`; `terms` and `sides` are their relevance columns."""
+        """Score the pairs of `demands[rows]`, in rising rows, with the supplies in `slots`.
+
+        `terms` and `sides` are the columns of their relevance.
+        """
         weights = self._weights
-        fits = self._fits(demand, slots)
-        suited = list(self._components.suitability(demand, slots, fits))
-        feasible = list(self._components.feasibility(demand, slots))
+        wants = Wants.of(demands, self._columns)
+        fits = self._fits(demands, rows, slots)
+        suited = list(self._components.suitability(wants, rows, slots, fits))
+        feasible = list(self._components.feasibility(wants, rows, slots))
         about = relevance(terms, sides, weights)
         multiplier = (
             weights.base
@@ -94,69 +95,67 @@ class Scorer:
             + weights.feasibility_share * _mean(feasible, weights.feasibility)
         )
         certain = (terms, np.ones(len(slots), np.bool_))
-        columns = [certain, *sides, *suited, *feasible]
         return Block(
             slots=slots,
             relevance=about,
             scores=millionths(about * np.minimum(multiplier, 1.0)),
-            reasons=self._gates.reasons(demand, slots, fits, year),
-            values=np.array([values for values, _ in columns]),
-            known=np.array([known for _, known in columns]),
+            reasons=self._gates.reasons(wants, rows, slots, fits, year),
+            columns=(certain, *sides, *suited, *feasible),
         )
 
 
 def _mean(columns: Sequence[Column], weights: Sequence[float]) -> Values:
     total = weights[0] * columns[0][0]
     for weight, (values, _) in zip(weights[1:], columns[1:], strict=True):
-        total = total + weight * values
+        total += weight * values
     return total
 
 
-def effective_weights(known: Sequence[bool], weights: Weights) -> list[float]:
-    """Return each component's weight in this pair; the weights of a pair always add up to 1."""
-    about = list(weights.relevance)
+def effective_weights(known: Known, weights: Weights) -> Values:
+    """Return each component's weight in each pair (a row); a row always adds up to 1."""
+    about = np.tile(weights.relevance, (len(known), 1))
     for place in range(1, len(RELEVANCE)):
-        if not known[place]:
-            about[0] += about[place]
-            about[place] = 0.0
-    return [
-        *(weights.base * weight for weight in about),
-        *(weights.suitability_share * weight for weight in weights.suitability),
-        *(weights.feasibility_share * weight for weight in weights.feasibility),
-    ]
+        about[:, 0] += np.where(known[:, place], 0.0, about[:, place])
+        about[:, place] *= known[:, place]
+    others = [weights.suitability_share * weight for weight in weights.suitability]
+    others += [weights.feasibility_share * weight for weight in weights.feasibility]
+    return np.hstack([weights.base * about, np.tile(others, (len(known), 1))])
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The components of some pairs, a row for each pair; all in millionths."""
+
+    values: Millionths
+    weights: Millionths
+    contributions: Millionths
+    known: Known
 
 
 def break_down(
-    score: int, about: float, values: Sequence[float], known: Sequence[bool], weights: Weights
-) -> list[Summand]:
-    """Divide `score` among the components so that their contributions add up to it exactly.
+    scores: Millionths, about: Values, values: Values, known: Known, weights: Weights
+) -> Breakdown:
+    """Divide each score among its components so that the contributions add up to it exactly.
 
     Each gets the whole millionths of its share; the rest goes to the largest remainders, the
     earlier component first.
     """
     effective = effective_weights(known, weights)
     # A relevance component adds its own part; the others add their value times the relevance.
-    parts = [
-        weight * value * (1.0 if place < len(RELEVANCE) else about)
-        for place, (weight, value) in enumerate(zip(effective, values, strict=True))
-    ]
-    total = sum(parts)
-    if not total:
-        parts[0] = total = 1.0
-    shares = [score * part / total for part in parts]
-    whole = [int(share) for share in shares]
-    order = sorted(range(len(parts)), key=lambda place: (whole[place] - shares[place], place))
-    for place in order[: score - sum(whole)]:
-        whole[place] += 1
-    return [
-        Summand(name, round(MILLION * value), round(MILLION * weight), given, sure)
-        for name, value, weight, given, sure in zip(
-            COMPONENTS, values, effective, whole, known, strict=True
-        )
-    ]
+    parts = effective * values
+    parts[:, len(RELEVANCE) :] *= about[:, np.newaxis]
+    parts[~parts.any(axis=1), 0] = 1.0
+    # A running sum, because its last bit does not depend on how many there are.
+    shares = scores[:, np.newaxis] * parts / parts.cumsum(axis=1)[:, -1:]
+    whole = np.floor(shares)
+    order = np.argsort(whole - shares, axis=1, kind="stable")
+    left = scores - whole.sum(axis=1).astype(np.int64)
+    more = np.arange(len(COMPONENTS)) < left[:, np.newaxis]
+    whole[np.arange(len(order))[:, np.newaxis], order] += more
+    return Breakdown(millionths(values), millionths(effective), whole.astype(np.int32), known)
 
 
-def confidence(known: Sequence[bool], weights: Weights) -> int:
-    """Return the weight share of what is known, in millionths; sides count their full weight."""
-    everything = effective_weights([True] * len(COMPONENTS), weights)
-    return round(MILLION * sum(w for w, sure in zip(everything, known, strict=True) if sure))
+def confidence(known: Known, weights: Weights) -> Millionths:
+    """Return the weight share of what is known in each pair; sides count their full weight."""
+    everything = effective_weights(np.ones((1, len(COMPONENTS)), np.bool_), weights)
+    return millionths((known * everything).sum(axis=1))

@@ -1,9 +1,10 @@
-"""Rows of term weights that are multiplied by one query at once.
+"""Rows of term weights that are multiplied by some queries at once.
 
 An immutable base in compressed columns, a small delta of rows changed since, and the set of base
 rows that no longer count; when the delta grows large, all becomes a new base.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -16,20 +17,22 @@ _DELTA_FLOOR = 256
 _DELTA_SHARE = 8
 
 Scores = NDArray[np.int32]
+Terms = tuple[IntArray, IntArray]
+"""Ids in rising order, and their weights."""
 
 
 class SparseRows:
     """Slot → weights by term id. Slots are small whole numbers that the caller gives out."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, tuple[IntArray, IntArray]] = {}
-        self._base = _columns([], 0)
+        self._rows: dict[int, Terms] = {}
+        self._base = _by_term([], 0)
         self._stale: set[int] = set()
         self._changed: set[int] = set()
-        self._delta: tuple[IntArray, sparse.csc_array] | None = None
+        self._delta: tuple[IntArray, sparse.csr_array] | None = None
 
     @classmethod
-    def of(cls, rows: dict[int, tuple[IntArray, IntArray]]) -> Self:
+    def of(cls, rows: dict[int, Terms]) -> Self:
         """Make all rows the base at once."""
         made = cls()
         made._rows = rows
@@ -50,7 +53,7 @@ class SparseRows:
         del self._rows[slot]
         self._touch(slot)
 
-    def row(self, slot: int) -> tuple[IntArray, IntArray]:
+    def row(self, slot: int) -> Terms:
         return self._rows[slot]
 
     def _touch(self, slot: int) -> None:
@@ -64,35 +67,38 @@ class SparseRows:
         """Make everything the base."""
         slots = sorted(self._rows)
         size = slots[-1] + 1 if slots else 0
-        self._base = _columns([(slot, *self._rows[slot]) for slot in slots], size)
+        self._base = _by_term([(slot, *self._rows[slot]) for slot in slots], size)
         self._stale.clear()
         self._changed.clear()
         self._delta = None
 
-    def dot(self, ids: IntArray, weights: IntArray, size: int) -> Scores:
-        """Return the product of every slot below `size` with the query; absent slots give 0."""
-        out = np.zeros(size, np.int32)
-        rows, values = _product(self._base, ids, weights)
-        out[rows] = values
+    def dot(self, queries: Sequence[Terms], size: int) -> Scores:
+        """Return the products of each query (a row) with every slot below `size`; absent: 0."""
+        out = _product(queries, self._base, size)
         if self._stale:
-            out[[slot for slot in self._stale if slot < size]] = 0
+            out[:, [slot for slot in self._stale if slot < size]] = 0
         if self._changed:
             slots, matrix = self._current_delta()
-            rows, values = _product(matrix, ids, weights)
-            out[slots[rows]] = values
+            out[:, slots] = _product(queries, matrix, len(slots))
         return out
 
-    def _current_delta(self) -> tuple[IntArray, sparse.csc_array]:
+    def dot_with(self, queries: Sequence[Terms], slots: Sequence[int]) -> Scores:
+        """Return the products of each query (a row) with a few slots."""
+        rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
+        return _product(queries, _by_term(rows, len(slots)), len(slots))
+
+    def _current_delta(self) -> tuple[IntArray, sparse.csr_array]:
         if self._delta is None:
             slots = sorted(self._changed & self._rows.keys())
             rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
-            self._delta = np.array(slots, np.int32), _columns(rows, len(slots))
+            self._delta = np.array(slots, np.int32), _by_term(rows, len(slots))
         return self._delta
 
 
-def _columns(rows: list[tuple[int, IntArray, IntArray]], size: int) -> sparse.csc_array:
+def _by_term(rows: list[tuple[int, IntArray, IntArray]], size: int) -> sparse.csr_array:
+    """Return a matrix with a row for each term and a column for each slot below `size`."""
     if not rows:
-        return sparse.csc_array((size, 0), dtype=np.int32)
+        return sparse.csr_array(np.zeros((0, size), np.int32))
     ids = np.concatenate([ids for _, ids, _ in rows])
     values = np.concatenate([values for _, _, values in rows])
     lengths = np.zeros(size + 1, np.int32)
@@ -100,15 +106,29 @@ def _columns(rows: list[tuple[int, IntArray, IntArray]], size: int) -> sparse.cs
         lengths[number + 1] = len(row_ids)
     width = int(ids.max()) + 1 if len(ids) else 0
     starts = np.cumsum(lengths, dtype=np.int32)
-    return sparse.csr_array((values, ids, starts), shape=(size, width)).tocsc()
+    by_slot = sparse.csr_array((values, ids, starts), shape=(size, width))
+    columns = by_slot.tocsc()
+    return sparse.csr_array((columns.data, columns.indices, columns.indptr), shape=(width, size))
 
 
-def _product(matrix: sparse.csc_array, ids: IntArray, weights: IntArray) -> tuple[Scores, Scores]:
-    inside = ids < matrix.shape[1]
-    if not inside.any():
-        return np.empty(0, np.int32), np.empty(0, np.int32)
-    ids, weights = ids[inside], weights[inside]
-    starts = np.array([0, len(ids)], np.int32)
-    column = sparse.csc_array((weights, ids, starts), shape=(matrix.shape[1], 1))
-    product = matrix @ column
-    return product.indices, product.data
+def _product(queries: Sequence[Terms], matrix: sparse.csr_array, size: int) -> Scores:
+    """Multiply queries with the columns of `matrix`; return `size` products for each."""
+    out = np.zeros((len(queries), size), np.int32)
+    width, height = matrix.shape
+    if not queries or not width:
+        return out
+    starts = np.zeros(len(queries) + 1, np.int32)
+    np.cumsum([len(ids) for ids, _ in queries], out=starts[1:])
+    ids = np.concatenate([ids for ids, _ in queries])
+    weights = np.concatenate([weights for _, weights in queries])
+    inside = ids < width
+    if not inside.all():
+        # Of 32 bits like the matrix: the smaller of two kinds of index would be copied whole.
+        before = np.zeros(len(inside) + 1, np.int32)
+        np.cumsum(inside, out=before[1:])
+        starts = before[starts]
+        ids, weights = ids[inside], weights[inside]
+    left = sparse.csr_array((weights, ids, starts), shape=(len(queries), width))
+    height = min(size, height)
+    out[:, :height] = (left @ matrix).toarray()[:, :height]
+    return out

@@ -8,7 +8,7 @@ own average length: a Vietnamese text must not look long beside an English one.
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import log
 
@@ -84,6 +84,27 @@ class Statistics:
         frequencies = np.zeros(len(lexicon), np.int32)
         frequencies[ids] = body["frequencies"]
         return cls(epoch, body["documents"], frequencies, body["pools"], body["lengths"])
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Statistics with the rarities they give; a reader may use it while the engine goes on."""
+
+    statistics: Statistics
+    rarities: NDArray[np.float64] = field(repr=False)
+    lexicon: Lexicon = field(repr=False)
+
+    @classmethod
+    def of(cls, statistics: Statistics, lexicon: Lexicon) -> "Frozen":
+        return cls(statistics, statistics.rarities(lexicon), lexicon)
+
+    def rarities_of(self, terms: Sequence[str]) -> NDArray[np.float64]:
+        """Return the rarity of each term; those younger than the statistics are rarest."""
+        ids = self.lexicon.find(terms)
+        known = (ids >= 0) & (ids < len(self.rarities))
+        found = np.ones(len(terms))
+        found[known] = self.rarities[ids[known]]
+        return found
 
 
 def freeze(

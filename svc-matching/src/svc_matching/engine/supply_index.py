@@ -1,6 +1,6 @@
 """The supplies: their terms, impacts and facts, by slot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -12,11 +12,12 @@ from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import SparseRows
+from svc_matching.engine.sparse_rows import SparseRows, Terms
 from svc_matching.engine.statistics import Statistics
-from svc_matching.engine.vectors import IntArray, TextVector, document, overlap
+from svc_matching.engine.vectors import TextVector, document
 
-_FEW = 8
+SIDES = 3
+"""Fields, industries, IPC."""
 
 
 class SupplyIndex:
@@ -48,9 +49,6 @@ class SupplyIndex:
         del self._vectors[slot]
         self._rows.drop(slot)
 
-    def row(self, slot: int) -> tuple[IntArray, IntArray]:
-        return self._rows.row(slot)
-
     def reweigh(self, statistics: Statistics) -> None:
         """Give every supply the impacts of a new epoch."""
         self._rows = SparseRows.of(
@@ -64,26 +62,19 @@ class SupplyIndex:
                 yield vectors
 
     def count_live(self) -> int:
-        return sum(facts.status is SupplyStatus.PUBLISHED for facts in self.columns.facts.values())
+        return self.columns.live
 
-    def terms(self, demand: DemandEntry) -> Values:
-        """Return the term relevance of every slot: its best over the demand's languages."""
-        best = np.zeros(self.slots.size)
-        for query in demand.queries:
-            raw = self._rows.dot(query.ids, query.weights, self.slots.size)
-            best = np.maximum(best, np.minimum(raw / query.self_score, 1.0))
-        return best
+    def terms(self, demands: Sequence[DemandEntry]) -> Values:
+        """Return the term relevance of every slot for each demand (a row)."""
+        queries = [query for demand in demands for query in demand.queries]
+        raw = self._rows.dot([(each.ids, each.weights) for each in queries], self.slots.size)
+        return _best(demands, raw)
 
-    def terms_of(self, demand: DemandEntry, slots: Slots) -> Values:
+    def terms_with(self, demands: Sequence[DemandEntry], slots: Slots) -> Values:
         """Return the same as `terms` for a few slots only."""
-        if len(slots) > _FEW:
-            return self.terms(demand)[slots]
-        best = np.zeros(len(slots))
-        for place, slot in enumerate(slots.tolist()):
-            for query in demand.queries:
-                share = overlap(query.ids, query.weights, *self._rows.row(slot))[1].sum()
-                best[place] = max(best[place], min(share / query.self_score, 1.0))
-        return best
+        queries = [query for demand in demands for query in demand.queries]
+        terms = [(each.ids, each.weights) for each in queries]
+        return _best(demands, self._rows.dot_with(terms, slots.tolist()))
 
     def sides(self, demand: DemandFacts, slots: Slots) -> list[Column]:
         """Return fields, industries and IPC of the given slots against the demand's."""
@@ -93,10 +84,26 @@ class SupplyIndex:
             self.columns.ipc.best(demand.ipc, slots),
         ]
 
+    def rows_of(self, slots: Sequence[int]) -> list[Terms]:
+        """Return the terms and impacts of some slots."""
+        return [self._rows.row(slot) for slot in slots]
+
     def indexed(self) -> NDArray[np.bool_]:
         return self.columns.indexed(self.slots.size)
 
 
-def _document(vectors: tuple[TextVector, ...], statistics: Statistics) -> tuple[IntArray, IntArray]:
+def _best(demands: Sequence[DemandEntry], raw: NDArray[np.int32]) -> Values:
+    """Return for each demand (a row) the best share over its languages; `raw` has one for each."""
+    best = np.zeros((len(demands), raw.shape[1]))
+    place = 0
+    for row, demand in enumerate(demands):
+        for query in demand.queries:
+            share = np.minimum(raw[place] / query.self_score, 1.0)
+            np.maximum(best[row], share, out=best[row])
+            place += 1
+    return best
+
+
+def _document(vectors: tuple[TextVector, ...], statistics: Statistics) -> Terms:
     averages = tuple(statistics.average_length(view.language) for view in vectors)
     return document(vectors, averages)

@@ -4,9 +4,9 @@ A view is what the index needs of a text, and what `item` stores so that a start
 analysis. Term frequencies are whole numbers in quarters: a word of the description counts 4.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,23 +58,23 @@ def plain_text(profile: Profile) -> str:
 def _view(pieces: Iterable[tuple[str, int]], language: str) -> View:
     analysed = [(analyse(text, language), weight) for text, weight in pieces if text]
     marked = any(part.marked for part, _ in analysed) or not analysed
-    total: Counter[str] = Counter()
+    total: dict[str, int] = {}
     for part, weight in analysed:
         for term, count in _settled(part, marked=marked):
-            total[term] += count * weight
+            total[term] = total.get(term, 0) + count * weight
     terms = tuple(sorted(total))
-    frequencies = np.array([min(total[term], _MAX_FREQUENCY) for term in terms], np.uint16)
+    counted = np.array([total[term] for term in terms], np.int64)
+    frequencies = np.minimum(counted, _MAX_FREQUENCY).astype(np.uint16)
     length = sum(part.length * weight for part, weight in analysed)
     return View(language, marked, length, terms, frequencies)
 
 
-def _settled(part: TermCounts, *, marked: bool) -> Iterator[tuple[str, int]]:
+def _settled(part: TermCounts, *, marked: bool) -> Iterable[tuple[str, int]]:
     """Give an unmarked piece of a marked text («bom»), its exact form too: it may be a word."""
-    yield from part.counts.items()
-    if marked and not part.marked:
-        yield from (
-            (f"={term[1:]}", count) for term, count in part.counts.items() if term[0] == "~"
-        )
+    if part.marked or not marked:
+        return part.counts.items()
+    exact = ((f"={term[1:]}", count) for term, count in part.counts.items() if term[0] == "~")
+    return chain(part.counts.items(), exact)
 
 
 def views_of(profile: Profile) -> tuple[View, ...]:

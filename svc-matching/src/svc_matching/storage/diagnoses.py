@@ -1,89 +1,85 @@
 """Near misses, and where each demand's list and diagnosis stand."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, delete, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from svc_matching.domain.items import OPEN, ItemKind
+from svc_matching.storage.bulk import among, as_columns, given_rows, upsert_given
 from svc_matching.storage.tables import demand_state, item, near_miss
+
+
+class Miss(NamedTuple):
+    """A near miss as it is stored; its figures are made when somebody reads it."""
+
+    demand_id: UUID
+    supply_id: UUID
+    supply_version: int
+    relevance: int
+    reasons: int
+
+
+_STATES = select(demand_state).where(among(demand_state.c.demand_id, "demand_ids"))
+_STATE = tuple(column.name for column in demand_state.c)
+WRITE_STATES = upsert_given(demand_state, _STATE, key=("demand_id",))
+_MISSES = (
+    select(*(near_miss.c[name] for name in Miss._fields))
+    .where(among(near_miss.c.demand_id, "demand_ids"))
+    .order_by(near_miss.c.relevance.desc(), near_miss.c.supply_id)
+)
+_GONE = given_rows((near_miss.c.demand_id, near_miss.c.supply_id))
+_FORGET_MISSES = delete(near_miss).where(
+    near_miss.c.demand_id == _GONE.c.demand_id, near_miss.c.supply_id == _GONE.c.supply_id
+)
+_CONCERNED = union(
+    select(near_miss.c.demand_id).where(among(near_miss.c.supply_id, "supply_ids")),
+    select(demand_state.c.demand_id).where(among(demand_state.c.witness_id, "supply_ids")),
+)
 
 
 async def read_states(
     connection: AsyncConnection, demand_ids: Iterable[UUID]
 ) -> dict[UUID, Row[Any]]:
-    found = await connection.execute(
-        select(demand_state).where(demand_state.c.demand_id.in_(list(demand_ids)))
-    )
+    found = await connection.execute(_STATES, {"demand_ids": list(demand_ids)})
     return {row.demand_id: row for row in found}
 
 
 async def write_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    statement = insert(demand_state)
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in demand_state.c
-        if column.name != "demand_id"
-    }
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=[demand_state.c.demand_id], set_=changed),
-        list(rows),
-    )
+    if rows:
+        await connection.execute(WRITE_STATES, states_given(rows))
+
+
+def states_given(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return states as the parameters of `WRITE_STATES`."""
+    texts = [row | {"reasons": ",".join(row["reasons"])} for row in rows]
+    return as_columns(demand_state, _STATE, [[row[name] for name in _STATE] for row in texts])
 
 
 async def read_near_misses(
     connection: AsyncConnection, demand_ids: Iterable[UUID]
-) -> dict[UUID, list[Row[Any]]]:
+) -> dict[UUID, list[Miss]]:
     """Return the near misses of some demands, most relevant first."""
-    found = await connection.execute(
-        select(near_miss)
-        .where(near_miss.c.demand_id.in_(list(demand_ids)))
-        .order_by(near_miss.c.relevance.desc(), near_miss.c.supply_id)
-    )
-    misses: dict[UUID, list[Row[Any]]] = {}
+    found = await connection.execute(_MISSES, {"demand_ids": list(demand_ids)})
+    misses: dict[UUID, list[Miss]] = {}
     for row in found.all():
-        misses.setdefault(row.demand_id, []).append(row)
+        misses.setdefault(row.demand_id, []).append(Miss(*row))
     return misses
-
-
-async def write_near_misses(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    statement = insert(near_miss)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[near_miss.c.demand_id, near_miss.c.supply_id],
-            set_={name: statement.excluded[name] for name in ("relevance", "reasons", "figures")},
-        ),
-        list(rows),
-    )
 
 
 async def forget_near_misses(
     connection: AsyncConnection, pairs: Sequence[tuple[UUID, UUID]]
 ) -> None:
     if pairs:
-        await connection.execute(
-            delete(near_miss).where(
-                tuple_(near_miss.c.demand_id, near_miss.c.supply_id).in_(list(pairs))
-            )
-        )
+        gone = as_columns(near_miss, ("demand_id", "supply_id"), pairs)
+        await connection.execute(_FORGET_MISSES, gone)
 
 
 async def read_concerned(connection: AsyncConnection, supply_ids: Iterable[UUID]) -> set[UUID]:
     """Return the demands that have any of these supplies as a near miss or as their witness."""
-    ids = list(supply_ids)
-    missed = await connection.scalars(
-        select(near_miss.c.demand_id).where(near_miss.c.supply_id.in_(ids))
-    )
-    found = set(missed)
-    witnessed = await connection.scalars(
-        select(demand_state.c.demand_id).where(demand_state.c.witness_id.in_(ids))
-    )
-    return found | set(witnessed)
+    return set(await connection.scalars(_CONCERNED, {"supply_ids": list(supply_ids)}))
 
 
 def _is_pending(epoch: int) -> Any:

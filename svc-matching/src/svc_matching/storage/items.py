@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Text, cast, func, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Row,
+    Text,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Visibility
 from svc_matching.domain.items import LIVE, OPEN, Age, Item, ItemKind
+from svc_matching.storage.bulk import among, as_columns, upsert_given
 from svc_matching.storage.tables import demand_state, item
 
 _CHUNK = 1000
@@ -30,40 +41,50 @@ _PROSE = [
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """One copy as the index needs it; `bar` is the demand's, 0 when it has none."""
+    """One copy as the index needs it; `bar` is the demand's, 0 when it has none.
+
+    `profile` is JSON text.
+    """
 
     id: UUID
     kind: ItemKind
     status: str
-    profile: dict[str, Any]
+    profile: str
     analyser: str
     analysis: bytes
     bar: int
 
 
+_COLUMNS = tuple(column.name for column in item.c)
+# A row without a deleting transaction was inserted, not replaced.
+_IS_NEW = literal_column("(item.xmax = 0)", Boolean).label("is_new")
+_WRITE = upsert_given(
+    item, _COLUMNS, key=("id",), kept=("kind",), newer=("db_epoch", "version")
+).returning(item.c.id, _IS_NEW)
+_AGES = select(item.c.id, item.c.db_epoch, item.c.version).where(among(item.c.id, "ids"))
+_HEADS = select(item.c.id, item.c.version, item.c.province).where(among(item.c.id, "ids"))
+_COPIES = select(
+    item.c.id, item.c.version, item.c.status, cast(item.c.profile, Text), item.c.analysis
+).where(among(item.c.id, "ids"))
+_ITEMS = select(*(column for column in item.c if column.name not in ("profile", "analysis"))).where(
+    among(item.c.id, "ids")
+)
+
+
 async def read_ages(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Age]:
     """Return how new the copies are that we have."""
-    found = await connection.execute(
-        select(item.c.id, item.c.db_epoch, item.c.version).where(item.c.id.in_(list(ids)))
-    )
-    return {row.id: Age(row.db_epoch, row.version) for row in found}
+    found = await connection.execute(_AGES, {"ids": list(ids)})
+    return {item_id: Age(db_epoch, version) for item_id, db_epoch, version in found.all()}
 
 
-async def upsert(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write copies; one that is not newer than what is there changes nothing."""
-    statement = insert(item)
-    newer = tuple_(statement.excluded.db_epoch, statement.excluded.version) > tuple_(
-        item.c.db_epoch, item.c.version
-    )
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in item.c
-        if column.name not in ("id", "kind")
-    }
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=[item.c.id], set_=changed, where=newer),
-        list(rows),
-    )
+async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> dict[UUID, bool]:
+    """Write copies; one that is not newer than what is there changes nothing.
+
+    `profile` is given as JSON text. Returns the ids of what was written, and whether it is new.
+    """
+    given = as_columns(item, _COLUMNS, [[row[name] for name in _COLUMNS] for row in rows])
+    found = await connection.execute(_WRITE, given)
+    return {row.id: row.is_new for row in found}
 
 
 async def store_analysis(
@@ -89,8 +110,7 @@ def _item(row: Row[Any]) -> Item:
 
 async def read_items(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Item]:
     """Return what the policy needs of some copies."""
-    columns = [column for column in item.c if column.name not in ("profile", "analysis")]
-    found = await connection.execute(select(*columns).where(item.c.id.in_(list(ids))))
+    found = await connection.execute(_ITEMS, {"ids": list(ids)})
     return {row.id: _item(row) for row in found}
 
 
@@ -99,18 +119,38 @@ async def read_item(connection: AsyncConnection, item_id: UUID, kind: ItemKind) 
     return found if found is not None and found.kind is kind else None
 
 
-async def read_profiles(
-    connection: AsyncConnection, ids: Iterable[UUID]
-) -> dict[UUID, dict[str, Any]]:
-    found = await connection.execute(
-        select(item.c.id, item.c.profile).where(item.c.id.in_(list(ids)))
-    )
-    return {row.id: row.profile for row in found}
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a list needs of either side."""
+
+    version: int
+    province: str | None
+
+
+async def read_heads(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Head]:
+    found = await connection.execute(_HEADS, {"ids": list(ids)})
+    return {item_id: Head(version, province) for item_id, version, province in found.all()}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A whole copy for a reader; `profile` is JSON text."""
+
+    version: int
+    status: str
+    profile: str
+    analysis: bytes
+
+
+async def read_copies(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Copy]:
+    found = await connection.execute(_COPIES, {"ids": list(ids)})
+    return {item_id: Copy(*copied) for item_id, *copied in found.all()}
 
 
 async def read_rows(connection: AsyncConnection, ids: Iterable[UUID]) -> list[ItemRow]:
     """Return some copies as the index needs them."""
-    found = await connection.execute(_index_rows().where(item.c.id.in_(list(ids))))
+    statement = _index_rows().where(among(item.c.id, "ids"))
+    found = await connection.execute(statement, {"ids": list(ids)})
     return [_item_row(row) for row in found]
 
 
@@ -137,7 +177,7 @@ def _index_rows() -> Any:
             item.c.id,
             item.c.kind,
             item.c.status,
-            slim.label("profile"),
+            cast(slim, Text).label("profile"),
             item.c.analyser,
             item.c.analysis,
             func.coalesce(demand_state.c.bar, 0).label("bar"),
@@ -171,14 +211,3 @@ async def count_open(connection: AsyncConnection) -> tuple[int, int]:
     )
     counts = {row.kind: row.counted for row in found}
     return counts.get(ItemKind.DEMAND, 0), counts.get(ItemKind.SUPPLY, 0)
-
-
-async def read_first_fields(
-    connection: AsyncConnection, demand_ids: Iterable[UUID]
-) -> dict[UUID, str | None]:
-    """Return the first field code of some demands."""
-    first = item.c.profile["fields"][0].astext.label("field")
-    found = await connection.execute(
-        select(item.c.id, first).where(item.c.id.in_(list(demand_ids)))
-    )
-    return {row.id: row.field for row in found}

@@ -1,23 +1,21 @@
 """Match rows: writing lists, and reading them from either side."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, func, literal, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Select, and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Visibility
 from shared.contracts.matches import MatchState
 from svc_matching.domain.items import OPEN
-from svc_matching.storage.tables import item, match, match_run
+from svc_matching.storage.bulk import among, as_columns, given_rows
+from svc_matching.storage.tables import item, match
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A listed pair without its features."""
 
     match_id: UUID
@@ -28,23 +26,34 @@ class Place:
     reasons: int
 
 
+_LISTS = (
+    select(
+        match.c.demand_id,
+        match.c.id,
+        match.c.supply_id,
+        match.c.supply_version,
+        match.c.score,
+        match.c.relevance,
+        match.c.reasons,
+    )
+    .where(among(match.c.demand_id, "demand_ids"), match.c.listed)
+    .order_by(match.c.demand_id, match.c.score.desc(), match.c.supply_id)
+)
+_HOLDERS = (
+    select(match.c.demand_id)
+    .distinct()
+    .where(among(match.c.supply_id, "supply_ids"), match.c.listed)
+)
+_IDS = select(match.c.demand_id, match.c.supply_id, match.c.id).where(
+    among(match.c.demand_id, "demand_ids")
+)
+
+
 async def read_lists(
     connection: AsyncConnection, demand_ids: Iterable[UUID]
 ) -> dict[UUID, list[Place]]:
     """Return the lists of some demands, best first."""
-    found = await connection.execute(
-        select(
-            match.c.demand_id,
-            match.c.id,
-            match.c.supply_id,
-            match.c.supply_version,
-            match.c.score,
-            match.c.relevance,
-            match.c.reasons,
-        )
-        .where(match.c.demand_id.in_(list(demand_ids)), match.c.listed)
-        .order_by(match.c.demand_id, match.c.score.desc(), match.c.supply_id)
-    )
+    found = await connection.execute(_LISTS, {"demand_ids": list(demand_ids)})
     lists: dict[UUID, list[Place]] = {}
     for demand_id, *place in found.all():
         lists.setdefault(demand_id, []).append(Place(*place))
@@ -53,76 +62,39 @@ async def read_lists(
 
 async def read_holders(connection: AsyncConnection, supply_ids: Iterable[UUID]) -> set[UUID]:
     """Return the demands that list any of these supplies."""
-    found = await connection.scalars(
-        select(match.c.demand_id).where(match.c.supply_id.in_(list(supply_ids)), match.c.listed)
-    )
-    return set(found)
+    return set(await connection.scalars(_HOLDERS, {"supply_ids": list(supply_ids)}))
 
 
 async def read_ids(
-    connection: AsyncConnection, pairs: Sequence[tuple[UUID, UUID]]
+    connection: AsyncConnection, demand_ids: Iterable[UUID]
 ) -> dict[tuple[UUID, UUID], UUID]:
-    """Return the ids of the pairs that have ever been listed: an id stays with its pair."""
-    if not pairs:
-        return {}
-    found = await connection.execute(
-        select(match.c.demand_id, match.c.supply_id, match.c.id).where(
-            match.c.demand_id.in_({demand_id for demand_id, _ in pairs}),
-            match.c.supply_id.in_({supply_id for _, supply_id in pairs}),
-        )
-    )
-    return {(row.demand_id, row.supply_id): row.id for row in found}
+    """Return the ids of all pairs that these demands ever listed: an id stays with its pair."""
+    found = await connection.execute(_IDS, {"demand_ids": list(demand_ids)})
+    return {(demand_id, supply_id): match_id for demand_id, supply_id, match_id in found.all()}
 
 
-_KEPT = ("id", "demand_id", "supply_id", "created_at")
-
-
-async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """List pairs; a stale one is proposed again, what people decided about it stays."""
-    if not rows:
-        return
-    statement = insert(match)
-    changed: dict[str, Any] = {
-        column.name: statement.excluded[column.name]
-        for column in match.c
-        if column.name not in _KEPT
-    }
-    changed["state"] = case(
-        (match.c.state == MatchState.STALE, literal(MatchState.PROPOSED.value)),
-        else_=match.c.state,
-    )
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[match.c.demand_id, match.c.supply_id], set_=changed
+_GONE = given_rows((match.c.demand_id, match.c.supply_id))
+_DELIST = (
+    update(match)
+    .where(match.c.demand_id == _GONE.c.demand_id, match.c.supply_id == _GONE.c.supply_id)
+    .values(
+        listed=False,
+        updated_at=bindparam("now", type_=match.c.updated_at.type),
+        state=case(
+            (match.c.state == MatchState.PROPOSED, literal(MatchState.STALE.value)),
+            else_=match.c.state,
         ),
-        list(rows),
     )
+)
 
 
 async def delist(
     connection: AsyncConnection, pairs: Sequence[tuple[UUID, UUID]], now: datetime
 ) -> None:
     """Take pairs from their lists: a proposal becomes STALE."""
-    if not pairs:
-        return
-    await connection.execute(
-        update(match)
-        .where(tuple_(match.c.demand_id, match.c.supply_id).in_(list(pairs)))
-        .values(
-            listed=False,
-            updated_at=now,
-            state=case(
-                (match.c.state == MatchState.PROPOSED, literal(MatchState.STALE.value)),
-                else_=match.c.state,
-            ),
-        )
-    )
-
-
-async def write_runs(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Note that demand versions were ranked: once in every epoch, however often it is done."""
-    if rows:
-        await connection.execute(insert(match_run).on_conflict_do_nothing(), list(rows))
+    if pairs:
+        gone = as_columns(match, ("demand_id", "supply_id"), pairs)
+        await connection.execute(_DELIST, gone | {"now": now})
 
 
 def _rank() -> Any:
@@ -144,6 +116,31 @@ def _rows() -> Select[tuple[Any, ...]]:
     return select(match, _rank())
 
 
+def _page() -> Any:
+    order = match.c.score.desc(), match.c.supply_id
+    return (
+        select(match, func.row_number().over(order_by=order).label("rank"))
+        .where(match.c.demand_id == bindparam("demand_id"), match.c.listed)
+        .subquery()
+    )
+
+
+_RANKED = _page()
+# From behind a (score, supply_id) on; before the first page both are beyond all others.
+_PAGE = (
+    select(_RANKED)
+    .where(
+        or_(
+            _RANKED.c.score < bindparam("score"),
+            and_(_RANKED.c.score == bindparam("score"), _RANKED.c.supply_id > bindparam("after")),
+        )
+    )
+    .order_by(_RANKED.c.rank)
+    .limit(bindparam("limit"))
+)
+_FROM_THE_TOP = 2**31 - 1, UUID(int=0)
+
+
 async def read_page(
     connection: AsyncConnection,
     demand_id: UUID,
@@ -151,17 +148,9 @@ async def read_page(
     after: tuple[int, UUID] | None,
 ) -> Sequence[Row[Any]]:
     """Return a demand's listed rows, best first, from behind (score, supply_id) on."""
-    statement = _rows().where(match.c.demand_id == demand_id, match.c.listed)
-    if after is not None:
-        score, supply_id = after
-        statement = statement.where(
-            or_(
-                match.c.score < score,
-                and_(match.c.score == score, match.c.supply_id > supply_id),
-            )
-        )
-    ordered = statement.order_by(match.c.score.desc(), match.c.supply_id).limit(limit)
-    found: Sequence[Row[Any]] = (await connection.execute(ordered)).all()
+    score, supply_id = after or _FROM_THE_TOP
+    given = {"demand_id": demand_id, "score": score, "after": supply_id, "limit": limit}
+    found: Sequence[Row[Any]] = (await connection.execute(_PAGE, given)).all()
     return found
 
 
@@ -172,10 +161,12 @@ async def read_page_of_supply(
     after: tuple[int, UUID] | None,
     visibilities: Iterable[Visibility] | None,
     owner: str,
+    provinces: Iterable[str] = (),
 ) -> Sequence[Row[Any]]:
     """Return a supply's listed rows, best first; only of demands that are visible to its owner.
 
-    `visibilities` None means all. The demand's own tenant always sees it.
+    `visibilities` None means all. The demand's own tenant and the DOST of one of `provinces` see
+    it always.
     """
     statement = (
         _rows()
@@ -184,7 +175,11 @@ async def read_page_of_supply(
     )
     if visibilities is not None:
         statement = statement.where(
-            or_(item.c.visibility.in_(list(visibilities)), item.c.owner == owner)
+            or_(
+                item.c.visibility.in_(list(visibilities)),
+                item.c.owner == owner,
+                item.c.province.in_(list(provinces)),
+            )
         )
     if after is not None:
         score, demand_id = after

@@ -59,7 +59,7 @@ match = Table(
     Column("index_epoch", Integer, nullable=False),
     Column("weights_version", Text, nullable=False),
     Column("vocabulary_version", Text, nullable=False),
-    Column("features", JSONB, nullable=False),
+    Column("components", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
@@ -79,9 +79,9 @@ near_miss = Table(
     metadata,
     Column("demand_id", Uuid, primary_key=True),
     Column("supply_id", Uuid, primary_key=True),
+    Column("supply_version", Integer, nullable=False),
     Column("relevance", Integer, nullable=False),
     Column("reasons", SmallInteger, nullable=False),
-    Column("figures", JSONB, nullable=False),
 )
 
 # Where each demand's list stands. `bar` is the relevance from which a supply can change it;

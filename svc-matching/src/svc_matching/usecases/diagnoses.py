@@ -4,13 +4,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.contracts.demands import DemandProfile
 from shared.contracts.identity import Caller
-from shared.contracts.matches import Diagnosis, DiagnosisCode, NearMiss, Reason
+from shared.contracts.matches import Diagnosis, DiagnosisCode, NearMiss
+from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.domain.diagnoses import diagnosis_text, remedies
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.domain.matches import require_demand_side
+from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items
+from svc_matching.storage.diagnoses import Miss
+from svc_matching.storage.items import Copy
 
 
 async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id: UUID) -> Diagnosis:
@@ -27,13 +32,11 @@ async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id:
             demand_version=demand.version,
         )
     found = (await diagnoses.read_near_misses(connection, [demand_id])).get(demand_id, [])
+    copies = await items.read_copies(connection, [demand_id, *(miss.supply_id for miss in found)])
+    wanted = DemandProfile.model_validate_json(copies[demand_id].profile)
+    same = state.demand_version == demand.version
     near_misses = [
-        NearMiss(
-            supply_id=row.supply_id,
-            relevance=row.relevance / MILLION,
-            reasons=[Reason.model_validate(figure) for figure in row.figures],
-        )
-        for row in found
+        _near_miss(miss, wanted, copies[miss.supply_id], demand_unchanged=same) for miss in found
     ]
     code = DiagnosisCode(state.diagnosis)
     return Diagnosis(
@@ -43,4 +46,20 @@ async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id:
         near_misses=near_misses,
         remedies=remedies(code, near_misses),
         text=diagnosis_text(code, near_misses),
+    )
+
+
+def _near_miss(
+    miss: Miss, wanted: DemandProfile, copy: Copy, *, demand_unchanged: bool
+) -> NearMiss:
+    return NearMiss(
+        supply_id=miss.supply_id,
+        relevance=miss.relevance / MILLION,
+        reasons=reasons_between(
+            miss.reasons,
+            wanted,
+            SupplyProfile.model_validate_json(copy.profile),
+            SupplyStatus(copy.status),
+            unchanged=demand_unchanged and copy.version == miss.supply_version,
+        ),
     )

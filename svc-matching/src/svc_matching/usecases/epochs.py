@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.identity import Caller, Role
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ForbiddenError
+from shared.kernel.faults import crash_point
 from shared.telemetry import get_logger
 from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.storage import diagnoses, epochs, items
@@ -17,7 +18,7 @@ from svc_matching.usecases.matcher import Matcher, MatchingTransactions
 
 log = get_logger("epochs")
 
-BATCH = 16
+BATCH = 64
 LOOK_SECONDS = 0.25
 
 
@@ -48,6 +49,7 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
             "created_at": work.now,
         }
         await epochs.write(work.connection, row)
+        crash_point("epoch_freeze")
         matcher.doubt((), epoch=True)
         engine.year = vietnam_date(work.now).year
         await matcher.run(engine.adopt, statistics)

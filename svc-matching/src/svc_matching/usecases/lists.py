@@ -1,12 +1,12 @@
 """Keep lists, near misses and diagnoses up to date."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from shared.contracts.matches import MatchList
 from shared.outbox import UnitOfWork
 from svc_matching.engine.engine import Engine
-from svc_matching.engine.features import confidence_of, pack_features
+from svc_matching.engine.features import pack_features
 from svc_matching.engine.pairs import Ranking
 from svc_matching.storage import diagnoses, items, matches
 from svc_matching.usecases.list_writing import (
@@ -20,11 +20,24 @@ from svc_matching.usecases.matcher import Matcher
 
 async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UUID]) -> None:
     """Rank all supplies for these open demands."""
-    if not demand_ids:
-        return
-    matcher.doubt(demand_ids)
-    revisions = await matcher.run(_rank_all, matcher.engine, demand_ids)
-    standings = await _read_standings(work, demand_ids)
+    if demand_ids:
+        matcher.doubt(demand_ids)
+        revisions = await matcher.run(rank_all, matcher.engine, demand_ids)
+        await write_ranked(work, matcher, revisions)
+
+
+async def write_ranked(
+    work: UnitOfWork,
+    matcher: Matcher,
+    revisions: Sequence[Revision],
+    new: Collection[UUID] = frozenset(),
+) -> None:
+    """Write what `rank_all` made; demands in `new` have no list yet."""
+    demand_ids = [revision.demand_id for revision in revisions]
+    old = [demand_id for demand_id in demand_ids if demand_id not in new]
+    standings = {demand_id: Standing() for demand_id in demand_ids}
+    if old:
+        standings |= await _read_standings(work, old)
     await write_revisions(work, matcher.engine, revisions, standings)
 
 
@@ -55,8 +68,9 @@ async def revise_lists(
     await write_revisions(work, matcher.engine, revisions, standings)
 
 
-def _rank_all(engine: Engine, demand_ids: Iterable[UUID]) -> list[Revision]:
-    return [_revision(engine, demand_id, engine.rank(demand_id)) for demand_id in demand_ids]
+def rank_all(engine: Engine, demand_ids: Sequence[UUID]) -> list[Revision]:
+    """Rank all supplies for these open demands; runs in the engine's thread."""
+    return _revisions(engine, dict(zip(demand_ids, engine.rank_many(demand_ids), strict=True)))
 
 
 def _revise_all(
@@ -65,36 +79,31 @@ def _revise_all(
     concerned: Mapping[UUID, Collection[UUID]],
     changed: frozenset[UUID],
 ) -> list[Revision]:
+    fresh = engine.score_many({demand_id: concerned[demand_id] for demand_id in rankings})
+    merged = {
+        demand_id: engine.merge(old, changed, fresh[demand_id])
+        for demand_id, old in rankings.items()
+    }
+    short = [demand_id for demand_id, ranking in merged.items() if ranking is None]
+    ranked = dict(zip(short, engine.rank_many(short), strict=True))
+    revised = {
+        demand_id: ranking or ranked[demand_id].keeping(rankings[demand_id], changed)
+        for demand_id, ranking in merged.items()
+    }
+    differing = {found: new for found, new in revised.items() if new != rankings[found]}
+    return _revisions(engine, differing)
+
+
+def _revisions(engine: Engine, rankings: Mapping[UUID, Ranking]) -> list[Revision]:
+    fresh = [pair for ranking in rankings.values() for pair in ranking.listed if pair.fresh]
+    packed = iter(pack_features(fresh, engine.weights))
     revisions = []
-    for demand_id, old in rankings.items():
-        fresh = engine.score(demand_id, concerned[demand_id])
-        new = engine.merge(old, changed, fresh) or engine.rank(demand_id)
-        if new != old:
-            revisions.append(_revision(engine, demand_id, new))
+    for demand_id, ranking in rankings.items():
+        features = {pair.supply_id: next(packed) for pair in ranking.listed if pair.fresh}
+        bar = engine.bar(ranking)
+        engine.set_bar(demand_id, bar)
+        revisions.append(Revision(demand_id, engine.field(demand_id), ranking, bar, features))
     return revisions
-
-
-def _revision(engine: Engine, demand_id: UUID, ranking: Ranking) -> Revision:
-    bar = engine.bar(ranking)
-    engine.set_bar(demand_id, bar)
-    return Revision(
-        demand_id,
-        ranking,
-        bar,
-        {
-            pair.supply_id: (pack_features(engine, demand_id, pair), confidence_of(engine, pair))
-            for pair in ranking.listed
-            if pair.values
-        },
-        {
-            pair.supply_id: [
-                reason.model_dump(mode="json", exclude_none=True)
-                for reason in engine.reasons(demand_id, pair)
-            ]
-            for pair in ranking.missed
-            if pair.values
-        },
-    )
 
 
 async def _read_standings(work: UnitOfWork, demand_ids: Collection[UUID]) -> dict[UUID, Standing]:

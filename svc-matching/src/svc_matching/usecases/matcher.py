@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.demands import DemandProfile, DemandStatus
@@ -21,12 +22,13 @@ from shared.db import Database
 from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
-from svc_matching.domain.items import OPEN, ItemKind
+from svc_matching.domain.items import OPEN, ItemKind, is_offered
 from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.statistics import Statistics, freeze
+from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.storage import epochs, items
 
@@ -51,6 +53,7 @@ class Matcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matching-engine")
         self._doubted: set[UUID] = set()
         self._epoch_doubted = False
+        self._read: Frozen | None = None
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do CPU work in the engine's thread, so that the event loop goes on."""
@@ -73,6 +76,20 @@ class Matcher:
     def note_supplies(self) -> None:
         """Remember that the supplies have just changed."""
         self.supplies_changed_at = asyncio.get_running_loop().time()
+
+    async def weighing(self, connection: AsyncConnection, epoch: int) -> Frozen:
+        """Return what lists of an epoch were weighed by, or the newest when that is gone.
+
+        A process that keeps no index reads it from the tables.
+        """
+        if self.loaded:
+            now, before = self.engine.frozen, self.engine.before
+            return before if before is not None and before.statistics.epoch == epoch else now
+        number = await epochs.read_newest_number(connection)
+        if self._read is None or self._read.statistics.epoch != number:
+            newest = await epochs.read_newest(connection)
+            self._read = await asyncio.to_thread(_read_frozen, newest)
+        return self._read
 
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
@@ -116,10 +133,10 @@ class Matcher:
     ) -> None:
         """Analyse anew what an older analyser has read."""
         old = [place for place, row in enumerate(rows) if row.analyser != ANALYSER_VERSION]
-        profiles = await items.read_profiles(connection, [rows[place].id for place in old])
+        copies = await items.read_copies(connection, [rows[place].id for place in old])
         for place in old:
             row = rows[place]
-            profile = read_profile(row.kind, profiles[row.id])
+            profile = read_profile(row.kind, copies[row.id].profile)
             analysis = pack(await self.run(views_of, profile))
             await items.store_analysis(connection, row.id, ANALYSER_VERSION, analysis)
             rows[place] = items.ItemRow(
@@ -156,11 +173,11 @@ class MatchingTransactions(Transactions):
             yield work
 
 
-def read_profile(kind: ItemKind, profile: dict[str, object]) -> DemandProfile | SupplyProfile:
+def read_profile(kind: ItemKind, profile: str) -> DemandProfile | SupplyProfile:
     """Read a stored profile."""
     if kind is ItemKind.DEMAND:
-        return DemandProfile.model_validate(profile)
-    return SupplyProfile.model_validate(profile)
+        return DemandProfile.model_validate_json(profile)
+    return SupplyProfile.model_validate_json(profile)
 
 
 def put_demand(
@@ -179,8 +196,8 @@ def put_supply(
     *,
     weigh: bool = True,
 ) -> None:
-    """Add or replace a supply, or remove it when its status is neither ranked nor a near miss."""
-    if status in INDEXED_STATUSES:
+    """Add or replace a supply, or remove it when it is neither ranked nor a near miss."""
+    if status in INDEXED_STATUSES and is_offered(profile.visibility):
         facts = supply_facts(profile, status, [view.language for view in views])
         engine.put_supply(supply_id, facts, views, weigh=weigh)
     else:
@@ -193,6 +210,13 @@ def _adopt(engine: Engine, newest: tuple[int, bytes] | None) -> None:
         engine.adopt(freeze(0, (), engine.lexicon))
     else:
         engine.adopt(Statistics.load(*newest, engine.lexicon))
+
+
+def _read_frozen(newest: Row[Any] | None) -> Frozen:
+    lexicon = Lexicon()
+    if newest is None:
+        return Frozen.of(freeze(0, (), lexicon), lexicon)
+    return Frozen.of(Statistics.load(newest.number, newest.statistics, lexicon), lexicon)
 
 
 def _load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> None:

@@ -1,9 +1,9 @@
 """Read matches: rows become explanations here, in the reader's time and not in the writer's."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row
@@ -12,29 +12,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.demands import DemandProfile
 from shared.contracts.identity import Caller
 from shared.contracts.matches import (
+    Component,
     DemandCard,
     EngineVersion,
+    Explanation,
     Match,
     MatchedConcept,
     SupplyCard,
 )
-from shared.contracts.supplies import SupplyProfile
+from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.kernel.errors import not_found
-from svc_matching.domain.explanations import explain
+from svc_matching.domain.explanations import explain, withheld
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.domain.matches import (
     may_read_match,
+    may_see_supply,
+    provinces_of,
     require_demand_side,
     require_supply_side,
     visibilities_of,
 )
 from svc_matching.engine.analysers import surfaces
-from svc_matching.engine.features import components_of, gaps_of, passed_gates, terms_of
-from svc_matching.engine.matched import MatchedTerm
-from svc_matching.engine.views import Profile, plain_text
+from svc_matching.engine.features import components_of, passed_gates
+from svc_matching.engine.matched import DemandText, MatchedTerm
+from svc_matching.engine.reasons import reasons_between
+from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.views import plain_text, unpack
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items, matches
+from svc_matching.storage.items import Copy
+from svc_matching.usecases.matcher import Matcher
 
+P = TypeVar("P", DemandProfile, SupplyProfile)
+C = TypeVar("C", DemandCard, SupplyCard)
 Position = tuple[int, UUID]
 
 
@@ -49,6 +59,7 @@ class Page:
 
 async def read_demand_matches(
     connection: AsyncConnection,
+    matcher: Matcher,
     caller: Caller,
     demand_id: UUID,
     limit: int,
@@ -64,11 +75,13 @@ async def read_demand_matches(
     rows = await matches.read_page(connection, demand_id, limit + 1, after)
     shown = rows[:limit]
     following = (shown[-1].score, shown[-1].supply_id) if len(rows) > limit else None
-    return Page(await _render(connection, shown, from_supply=False), pending=False, next=following)
+    found = await _render(connection, matcher, shown, from_supply=False)
+    return Page(found, pending=False, next=following)
 
 
 async def read_supply_matches(
     connection: AsyncConnection,
+    matcher: Matcher,
     caller: Caller,
     supply_id: UUID,
     limit: int,
@@ -78,14 +91,17 @@ async def read_supply_matches(
     require_supply_side(caller, await items.read_item(connection, supply_id, ItemKind.SUPPLY))
     seen = None if caller.is_operator else visibilities_of(caller)
     rows = await matches.read_page_of_supply(
-        connection, supply_id, limit + 1, after, seen, caller.tenant
+        connection, supply_id, limit + 1, after, seen, caller.tenant, provinces_of(caller)
     )
     shown = rows[:limit]
     following = (shown[-1].score, shown[-1].demand_id) if len(rows) > limit else None
-    return Page(await _render(connection, shown, from_supply=True), pending=False, next=following)
+    found = await _render(connection, matcher, shown, from_supply=True)
+    return Page(found, pending=False, next=following)
 
 
-async def read_match(connection: AsyncConnection, caller: Caller, match_id: UUID) -> Match:
+async def read_match(
+    connection: AsyncConnection, matcher: Matcher, caller: Caller, match_id: UUID
+) -> Match:
     """Return one match with both cards; absent and forbidden are the same."""
     row = await matches.read_match(connection, match_id)
     if row is None:
@@ -93,98 +109,155 @@ async def read_match(connection: AsyncConnection, caller: Caller, match_id: UUID
     sides = await items.read_items(connection, [row.demand_id, row.supply_id])
     if not may_read_match(caller, sides[row.demand_id], sides[row.supply_id]):
         raise not_found("match", "kết quả khớp nối")
-    return (await _render(connection, [row], from_supply=True))[0]
+    hidden = not may_see_supply(caller, sides[row.supply_id])
+    return (await _render(connection, matcher, [row], from_supply=True, hidden=hidden))[0]
 
 
 async def _render(
-    connection: AsyncConnection, rows: Sequence[Row[Any]], *, from_supply: bool
+    connection: AsyncConnection,
+    matcher: Matcher,
+    rows: Sequence[Row[Any]],
+    *,
+    from_supply: bool,
+    hidden: bool = False,
 ) -> list[Match]:
     if not rows:
         return []
     ids = {row.demand_id for row in rows} | {row.supply_id for row in rows}
-    profiles = await items.read_profiles(connection, ids)
-    return await asyncio.to_thread(_matches, rows, profiles, from_supply=from_supply)
+    copies = await items.read_copies(connection, ids)
+    weighings = {
+        epoch: await matcher.weighing(connection, epoch)
+        for epoch in {row.index_epoch for row in rows}
+    }
+    reader = _Reader(copies, weighings, from_supply=from_supply, hidden=hidden)
+    return await asyncio.to_thread(reader.matches, rows)
 
 
-def _matches(
-    rows: Sequence[Row[Any]], profiles: dict[UUID, dict[str, Any]], *, from_supply: bool
-) -> list[Match]:
-    demands: dict[UUID, _Text] = {}
-    supplies: dict[UUID, _Text] = {}
-    for row in rows:
-        wanted_in, offered_in = row.features["languages"]
-        if row.demand_id not in demands:
-            profile = DemandProfile.model_validate(profiles[row.demand_id])
-            demands[row.demand_id] = _Text(profile, wanted_in)
-        if row.supply_id not in supplies:
-            offer = SupplyProfile.model_validate(profiles[row.supply_id])
-            supplies[row.supply_id] = _Text(offer, offered_in)
-    wanted = frozenset(each.term for row in rows for each in terms_of(row.features))
-    for text in demands.values():
-        text.find(wanted)
-    return [
-        _match(row, demands[row.demand_id], supplies[row.supply_id], from_supply=from_supply)
-        for row in rows
-    ]
+class _Text(Generic[P]):
+    """A side's profile with the words behind its terms."""
 
-
-class _Text:
-    """A side's profile with the words behind the terms."""
-
-    def __init__(self, profile: Profile, language: str | None) -> None:
-        self.profile = profile
-        self.language = language
+    def __init__(self, profile: P, copy: Copy) -> None:
+        self.profile: P = profile
+        self.version = copy.version
+        self.status = copy.status
+        self.views = unpack(copy.analysis)
+        self.language = self.views[0].language if self.views else None
         self._plain = plain_text(profile)
-        self._found: dict[str, str] = {}
+        self._wanted: set[str] = set()
+        self._found: dict[str, str] | None = None
 
-    def find(self, terms: frozenset[str]) -> None:
-        self._found.update(surfaces(self._plain, self.language or "", terms))
+    def want(self, terms: Iterable[MatchedTerm]) -> None:
+        """Say which terms will be asked for, so that the text is searched once for all."""
+        self._wanted.update(each.term for each in terms)
 
     def surface(self, term: str) -> str:
         """Return the words as written; a term known from a translation only shows itself."""
-        return self._found.get(term, term.lstrip("=~").replace("_", " "))
+        if self._found is None:
+            self._found = surfaces(self._plain, self.language or "", frozenset(self._wanted))
+        return self._found.get(term) or _spoken(term)
 
 
-def _concept(term: MatchedTerm, demand: _Text, supply: _Text) -> MatchedConcept:
-    return MatchedConcept(
-        concept=term.term.lstrip("=~").replace("_", " "),
-        demand_text=demand.surface(term.term),
-        supply_text=supply.surface(term.term),
-        share=term.share / MILLION,
-    )
+def _card(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
+    return card.model_validate(profile, from_attributes=True)
 
 
-def _match(row: Row[Any], demand: _Text, supply: _Text, *, from_supply: bool) -> Match:
-    terms = terms_of(row.features)
-    supply.find(frozenset(each.term for each in terms))
-    components = components_of(row.features)
-    offered = SupplyCard.model_validate(supply.profile, from_attributes=True)
-    wanted = DemandCard.model_validate(demand.profile, from_attributes=True)
-    return Match(
-        id=row.id,
-        demand_id=row.demand_id,
-        demand_version=row.demand_version,
-        supply_id=row.supply_id,
-        supply_version=row.supply_version,
-        rank=row.rank,
-        score=row.score / MILLION,
-        confidence=row.confidence / MILLION,
-        state=row.state,
-        supply=offered,
-        demand=wanted if from_supply else None,
-        components=components,
-        gates=passed_gates(),
-        explanation=explain(
-            components,
-            [_concept(term, demand, supply) for term in terms],
-            gaps_of(row.features),
-            same_language=demand.language == supply.language,
-        ),
-        engine=EngineVersion(
-            weights_version=row.weights_version,
-            vocabulary_version=row.vocabulary_version,
-            index_epoch=row.index_epoch,
-        ),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+def _spoken(term: str) -> str:
+    return term.lstrip("=~").replace("_", " ")
+
+
+class _Reader:
+    """Makes matches of rows: the numbers are the row's, the words come from the copies."""
+
+    def __init__(
+        self,
+        copies: Mapping[UUID, Copy],
+        weighings: Mapping[int, Frozen],
+        *,
+        from_supply: bool,
+        hidden: bool,
+    ) -> None:
+        self._copies = copies
+        self._weighings = weighings
+        self._from_supply = from_supply
+        self._hidden = hidden
+        self._demands: dict[UUID, _Text[DemandProfile]] = {}
+        self._supplies: dict[UUID, _Text[SupplyProfile]] = {}
+        self._texts: dict[tuple[UUID, int], DemandText] = {}
+
+    def _sides(self, row: Row[Any]) -> tuple[_Text[DemandProfile], _Text[SupplyProfile]]:
+        if row.demand_id not in self._demands:
+            copy = self._copies[row.demand_id]
+            wanted = DemandProfile.model_validate_json(copy.profile)
+            self._demands[row.demand_id] = _Text(wanted, copy)
+        if row.supply_id not in self._supplies:
+            copy = self._copies[row.supply_id]
+            offered = SupplyProfile.model_validate_json(copy.profile)
+            self._supplies[row.supply_id] = _Text(offered, copy)
+        return self._demands[row.demand_id], self._supplies[row.supply_id]
+
+    def matches(self, rows: Sequence[Row[Any]]) -> list[Match]:
+        """Return the matches of some rows."""
+        terms = [() if self._hidden else self._terms(row) for row in rows]
+        return [self._match(row, found) for row, found in zip(rows, terms, strict=True)]
+
+    def _terms(self, row: Row[Any]) -> tuple[MatchedTerm, ...]:
+        demand, supply = self._sides(row)
+        key = row.demand_id, row.index_epoch
+        if key not in self._texts:
+            self._texts[key] = DemandText(demand.views, self._weighings[row.index_epoch])
+        terms = self._texts[key].matched(supply.views)
+        demand.want(terms)
+        supply.want(terms)
+        return terms
+
+    def _explanation(
+        self, row: Row[Any], components: list[Component], terms: Sequence[MatchedTerm]
+    ) -> Explanation:
+        if self._hidden:
+            return withheld()
+        demand, supply = self._sides(row)
+        matched = [
+            MatchedConcept(
+                concept=_spoken(each.term),
+                demand_text=demand.surface(each.term),
+                supply_text=supply.surface(each.term),
+                share=each.share / MILLION,
+            )
+            for each in terms
+        ]
+        obstacles = reasons_between(
+            row.reasons,
+            demand.profile,
+            supply.profile,
+            SupplyStatus(supply.status),
+            unchanged=(row.demand_version, row.supply_version) == (demand.version, supply.version),
+        )
+        same_language = demand.language == supply.language
+        return explain(components, matched, obstacles, same_language=same_language)
+
+    def _match(self, row: Row[Any], terms: Sequence[MatchedTerm]) -> Match:
+        demand, supply = self._sides(row)
+        components = components_of(row.components)
+        return Match(
+            id=row.id,
+            demand_id=row.demand_id,
+            demand_version=row.demand_version,
+            supply_id=row.supply_id,
+            supply_version=row.supply_version,
+            rank=row.rank,
+            score=row.score / MILLION,
+            confidence=row.confidence / MILLION,
+            state=row.state,
+            supply=None if self._hidden else _card(SupplyCard, supply.profile),
+            demand=_card(DemandCard, demand.profile) if self._from_supply else None,
+            components=components,
+            gates=passed_gates(),
+            explanation=self._explanation(row, components, terms),
+            engine=EngineVersion(
+                weights_version=row.weights_version,
+                vocabulary_version=row.vocabulary_version,
+                index_epoch=row.index_epoch,
+            ),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )

@@ -45,7 +45,7 @@ class Counts:
         self._selection = selection
         self._demands = cuts.published_demands(selection, sight)
         self._supplies = cuts.published_supplies(selection, sight)
-        self._places = cuts.places(self._demands, selection)
+        self._places = cuts.places(self._demands, selection, sight)
 
     async def demands_by(self, column: str) -> Counted:
         return await self._count(self._demands, column)

@@ -72,15 +72,21 @@ def published_supplies(selection: Selection, sight: Sight) -> CTE:
     )
 
 
-def places(demands: CTE, selection: Selection) -> CTE:
-    """The places in the lists of `demands`; the country is what the supply says now."""
+def places(demands: CTE, selection: Selection, sight: Sight) -> CTE:
+    """The places in the lists of `demands`; the country is what the supply says now.
+
+    A place counts for whoever may count its supply too.
+    """
     place = func.unnest(demands.c.supply_ids).table_valued("supply_id").render_derived()
     supply = supply_fact.c
     return (
         select(demands.c.province, demands.c.matched_month, supply.country)
         .select_from(demands.join(place, literal(True)))
         .outerjoin(supply_fact, supply.id == place.c.supply_id)
-        .where(*([supply.country == selection.country] if selection.country else []))
+        .where(
+            *([supply.country == selection.country] if selection.country else []),
+            *([] if sight.everywhere else [supply.visibility.in_(sight.visibilities)]),
+        )
         .cte("places")
     )
 

@@ -15,8 +15,8 @@ from shared.contracts.supplies import (
     SupplyUpsert,
 )
 from shared.http.auth import AnyCaller, KnownCaller
+from shared.http.documents import document_of, page_of
 from shared.http.lists import PageQuery, Paging
-from shared.http.preconditions import not_modified
 from shared.http.requests import IdempotencyKey, tag
 from shared.imports.rows import Outcome
 from svc_supply.api import examples
@@ -49,10 +49,10 @@ async def post_supply(
     return supply
 
 
-@router.get("", summary="Danh sách nguồn cung · List supplies")
+@router.get("", summary="Danh sách nguồn cung · List supplies", response_model=SupplyPage)
 async def get_supplies(
     request: Request, caller: AnyCaller, store: Store, query: Annotated[SupplyQuery, Query()]
-) -> SupplyPage:
+) -> Response:
     """Return the supplies that the caller may see, newest first.
 
     Filters have the fields' names; a repeated parameter means any of its values. A cursor belongs
@@ -61,17 +61,20 @@ async def get_supplies(
     paging = Paging(request, caller, query)
     after = UUID(paging.after[0]) if paging.after else None
     items, last = await supplies.list_supplies(store, caller, query, limit=query.limit, after=after)
-    return SupplyPage(items=items, next_cursor=paging.next_cursor([str(last)] if last else None))
+    return page_of(items, paging.next_cursor([str(last)] if last else None))
 
 
-@router.get("/by-ref/{system}/{ref:path}", summary="Đọc theo mã của bên gửi · Read by reference")
+@router.get(
+    "/by-ref/{system}/{ref:path}",
+    summary="Đọc theo mã của bên gửi · Read by reference",
+    response_model=Supply,
+)
 async def get_supply_by_ref(
-    response: Response, caller: KnownCaller, store: Store, system: System, ref: Ref
-) -> Supply:
+    caller: KnownCaller, store: Store, system: System, ref: Ref
+) -> Response:
     """Return the supply that the caller's tenant keeps under its own system's key."""
     supply = await supplies.get_supply_by_ref(store, caller, system, ref)
-    tag(response, supply)
-    return supply
+    return document_of(supply)
 
 
 @router.put(
@@ -115,18 +118,14 @@ async def put_supply_by_ref(
     response_model=Supply,
 )
 async def get_supply(
-    response: Response,
     caller: AnyCaller,
     store: Store,
     supply_id: UUID,
     if_none_match: Annotated[str | None, Header()] = None,
-) -> Supply | Response:
+) -> Response:
     """Return a supply; one that the caller may not see is answered like one that is not there."""
     supply = await supplies.get_supply(store, caller, supply_id)
-    if not_modified(if_none_match, supply.version):
-        response = Response(status_code=status.HTTP_304_NOT_MODIFIED)
-    tag(response, supply)
-    return response if response.status_code == status.HTTP_304_NOT_MODIFIED else supply
+    return document_of(supply, if_none_match)
 
 
 @router.patch("/{supply_id}", summary="Sửa nguồn cung · Change a supply")

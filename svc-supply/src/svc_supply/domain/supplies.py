@@ -1,11 +1,13 @@
 """What happens to a supply: each function returns the change, and writes nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
-from shared.contracts.base import assemble
+from shared.contracts.base import assemble, digest_of
 from shared.contracts.identity import SYSTEM, Caller
-from shared.contracts.lifecycles import Change, Step, Stored, move_refused
+from shared.contracts.lifecycles import Change, Move, Standing, Step, Stored, move_refused
 from shared.contracts.supplies import (
     Supply,
     SupplyProfile,
@@ -30,6 +32,7 @@ from svc_supply.domain.supply_lifecycle import (
 from svc_supply.domain.supply_policy import actors_of
 
 _PROFILE_FIELDS = tuple(SupplyProfile.model_fields)
+_NOT_SAID = {"status"}
 
 
 def profile_of(supply: SupplyProfile) -> SupplyProfile:
@@ -61,7 +64,8 @@ def edit(
         return None
     require_fit(profile, supply.status)
     steps = _expiry(profile, supply.status, now)
-    return _change(stored, profile, supply.status, steps, supply.id, caller, now)
+    before = standing(stored)
+    return _change(before, profile, supply.status, steps, supply.id, caller, now)
 
 
 def move(
@@ -80,7 +84,8 @@ def move(
     for guard in step.guards:
         GUARDS[guard](wish)
     steps = [_step(supply.status, to, caller, reason), *_expiry(profile, to, now)]
-    return _change(stored, profile, supply.status, steps, supply.id, caller, now)
+    before = standing(stored)
+    return _change(before, profile, supply.status, steps, supply.id, caller, now)
 
 
 def expire(stored: Stored[Supply], *, now: datetime) -> Change[Supply]:
@@ -89,7 +94,7 @@ def expire(stored: Stored[Supply], *, now: datetime) -> Change[Supply]:
 
 
 def upsert(
-    stored: Stored[Supply] | None,
+    known: Standing | None,
     row: SupplyUpsert,
     *,
     new_id: UUID,
@@ -104,24 +109,25 @@ def upsert(
     """
     if row.status is not None and not caller.is_operator:
         raise _status_refused()
-    profile = profile_of(row)
-    steps = [] if stored else [_birth(caller, recorded_as)]
-    here = stored.resource.status if stored else SupplyStatus.DRAFT
+    born = known is None
+    here = SupplyStatus(known.status) if known else SupplyStatus.DRAFT
     if here in CLOSED:
         raise _closed(here)
     wanted = row.status or here
-    expires = wanted in LIVE and has_passed(profile, vietnam_date(now))
+    expires = wanted in LIVE and has_passed(row, vietnam_date(now))
     settled = wanted == here or (expires and here is SupplyStatus.EXPIRED)
-    if stored and settled and profile == profile_of(stored.resource):
+    digest = digest_of(row, without=_NOT_SAID)
+    if known and settled and digest == known.digest:
         return None
-    if not settled:
-        steps += _walk(profile, here, wanted, caller, recorded_as, now)
+    if settled:
+        steps = _steps(born, (), caller, recorded_as)
     else:
-        require_fit(profile, here)
-    if not (settled and here is SupplyStatus.EXPIRED):
-        steps += _expiry(profile, wanted, now)
-    owned = stored.resource.id if stored else new_id
-    return _change(stored, profile, here, steps, owned, caller, now)
+        steps = _walk(born, row, here, wanted, caller, recorded_as, now)
+    require_fit(row, here if settled else wanted)
+    if expires and not (settled and here is SupplyStatus.EXPIRED):
+        steps = (*steps, _expired(wanted))
+    owned = known.id if known else new_id
+    return _change(known, row, here, steps, owned, caller, now, digest=digest)
 
 
 def with_natural_key(row: SupplyUpsert, system: str, ref: str) -> SupplyUpsert:
@@ -167,29 +173,39 @@ def natural_key(row: SupplyProfile) -> tuple[str, str]:
 
 
 def _walk(
+    born: bool,
     profile: SupplyProfile,
     here: SupplyStatus,
     wanted: SupplyStatus,
     caller: Caller,
     recorded_as: str,
     now: datetime,
-) -> list[Step]:
+) -> tuple[Step, ...]:
     way = LIFECYCLE.path(here, wanted)
     if way is None:
         raise move_refused(here, wanted, [s for s in SupplyStatus if LIFECYCLE.path(here, s)])
     wish = Wish(profile=profile, today=vietnam_date(now), reason=recorded_as)
-    steps = []
     for leg in way:
         for guard in leg.guards:
             GUARDS[guard](wish)
-        steps.append(_step(leg.source, leg.target, caller, recorded_as))
-    return steps
+    return _steps(born, way, caller, recorded_as)
+
+
+@lru_cache(maxsize=256)
+def _steps(born: bool, way: tuple[Move, ...], caller: Caller, recorded_as: str) -> tuple[Step, ...]:
+    """The rows of a file go the same few ways, and share the steps."""
+    legs = (_step(leg.source, leg.target, caller, recorded_as) for leg in way)
+    return (_birth(caller, recorded_as), *legs) if born else tuple(legs)
 
 
 def _expiry(profile: SupplyProfile, status: str, now: datetime) -> list[Step]:
     if status in LIVE and has_passed(profile, vietnam_date(now)):
-        return [_step(status, SupplyStatus.EXPIRED, SYSTEM, None)]
+        return [_expired(status)]
     return []
+
+
+def _expired(status: str) -> Step:
+    return _step(status, SupplyStatus.EXPIRED, SYSTEM, None)
 
 
 def _birth(caller: Caller, reason: str | None = None) -> Step:
@@ -212,16 +228,30 @@ def _step(
     )
 
 
+def standing(stored: Stored[Supply]) -> Standing:
+    supply = stored.resource
+    return Standing(
+        id=supply.id,
+        version=supply.version,
+        status=supply.status,
+        owner=supply.owner,
+        created_at=supply.created_at,
+        announced=stored.announced,
+        digest=digest_of(profile_of(supply)),
+    )
+
+
 def _change(
-    stored: Stored[Supply] | None,
+    before: Standing | None,
     profile: SupplyProfile,
     status: SupplyStatus,
-    steps: list[Step],
+    steps: Sequence[Step],
     supply_id: UUID,
     caller: Caller,
     now: datetime,
+    *,
+    digest: bytes | None = None,
 ) -> Change[Supply]:
-    before = stored.resource if stored else None
     if steps:
         status = SupplyStatus(steps[-1].target)
     identity = {
@@ -233,13 +263,14 @@ def _change(
         "updated_at": now,
     }
     supply = assemble(Supply, profile.__dict__ | identity)
-    announced = (stored is not None and stored.announced) or status not in SILENT
+    announced = (before is not None and before.announced) or status not in SILENT
     fact = FACTS[status] if steps and status in FACTS else "updated"
     return Change(
         after=Stored(supply, announced),
         steps=tuple(steps),
         fact=fact if announced else None,
-        created=stored is None,
+        created=before is None,
+        digest=digest_of(profile) if digest is None else digest,
     )
 
 

@@ -1,42 +1,36 @@
 """Reading and writing supplies."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Select,
-    Text,
-    bindparam,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    true,
-    tuple_,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import Visibility, assemble
+from shared.contracts.base import Visibility
 from shared.contracts.identity import Caller
-from shared.contracts.lifecycles import Change, Stored, Transition
-from shared.contracts.supplies import Supply, SupplyFilter, SupplyProfile, SupplyStatus
-from shared.db.bulk import insert_many
-from shared.db.history import history_rows, read_history, write_history
+from shared.contracts.lifecycles import Change, Standing, Stored, Transition
+from shared.contracts.supplies import Supply, SupplyFilter, SupplyStatus
+from shared.db.database import driver_of
+from shared.db.history import read_history
+from shared.db.resources import (
+    BODY,
+    STANDING,
+    Conditions,
+    KeyTakenError,
+    Record,
+    ResourceRow,
+    ResourceTable,
+    standing_of,
+)
 from shared.kernel.errors import ConflictError
 from shared.kernel.text import search_key
-from svc_supply.domain.supplies import profile_of
-from svc_supply.domain.supply_lifecycle import LIVE
 from svc_supply.storage.tables import NATURAL_KEY, supply, transition
 
-_IDENTITY = ("id", "version", "status", "owner", "created_at", "updated_at")
+_TABLE = ResourceTable(supply, transition, NATURAL_KEY)
+_SHOWN = f"owner, status, visibility, version, {BODY}"
+_STORED = f"announced, {BODY}"
 
 
 class NaturalKeyTakenError(ConflictError):
@@ -50,54 +44,66 @@ class NaturalKeyTakenError(ConflictError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SupplyDocument:
+    """A supply as its readers see it, unopened, and what the policy asks about it."""
+
+    owner: str
+    status: SupplyStatus
+    visibility: Visibility
+    version: int
+    body: bytes
+
+
+async def read_document(connection: AsyncConnection, supply_id: UUID) -> SupplyDocument | None:
+    """Return one supply to be shown."""
+    return await _document(connection, "id = $1", supply_id)
+
+
+async def read_document_by_ref(
+    connection: AsyncConnection, owner: str, system: str, ref: str
+) -> SupplyDocument | None:
+    """Return a tenant's supply by its sender's key."""
+    key = "owner = $1 AND source_system = $2 AND source_ref = $3"
+    return await _document(connection, key, owner, system, ref)
+
+
 async def read(
     connection: AsyncConnection, supply_id: UUID, *, lock: bool = False
 ) -> Stored[Supply] | None:
     """Return one supply; `lock` keeps other writers out until the transaction ends."""
-    return await _one(connection, select(supply).where(supply.c.id == supply_id), lock=lock)
-
-
-async def read_by_ref(
-    connection: AsyncConnection, owner: str, system: str, ref: str
-) -> Stored[Supply] | None:
-    """Return a tenant's supply by its sender's key."""
-    query = select(supply).where(
-        supply.c.owner == owner, supply.c.source_system == system, supply.c.source_ref == ref
+    query = f"SELECT {_STORED} FROM supply WHERE id = $1"
+    record = await driver_of(connection).fetchrow(
+        f"{query} FOR UPDATE" if lock else query, supply_id
     )
-    return await _one(connection, query, lock=False)
+    return _stored(record) if record is not None else None
 
 
 async def lock_by_refs(
     connection: AsyncConnection, owner: str, keys: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], Stored[Supply]]:
-    """Return those of a tenant's supplies that have one of the keys, locked, in one query."""
-    systems, refs = zip(*keys, strict=True) if keys else ((), ())
-    wanted = func.unnest(literal(systems, ARRAY(Text)), literal(refs, ARRAY(Text)))
-    pairs = wanted.table_valued("system", "ref").render_derived()
-    key = tuple_(supply.c.source_system, supply.c.source_ref)
-    query = (
-        select(supply)
-        .where(
-            supply.c.owner == owner,
-            key.in_(select(pairs.c.system, pairs.c.ref)),
-        )
-        .order_by(supply.c.id)
-        .with_for_update()
+) -> dict[tuple[str, str], Standing]:
+    """Return how those of a tenant's supplies stand that have one of the keys, locked."""
+    records = await driver_of(connection).fetch(
+        f"SELECT {STANDING}, source_system, source_ref FROM supply"
+        " WHERE owner = $1 AND (source_system, source_ref) IN"
+        " (SELECT * FROM unnest($2::text[], $3::text[])) ORDER BY id FOR UPDATE",
+        owner,
+        [system for system, _ in keys],
+        [ref for _, ref in keys],
     )
-    rows = await connection.execute(query)
-    return {(row.source_system, row.source_ref): _stored(row) for row in rows}
+    return {(r["source_system"], r["source_ref"]): standing_of(r) for r in records}
 
 
 async def lock_due(connection: AsyncConnection, today: date, limit: int) -> list[Stored[Supply]]:
     """Return some supplies whose day is over, locked; those that another holds are left out."""
-    query = (
-        select(supply)
-        .where(supply.c.status.in_(LIVE), supply.c.available_until < today)
-        .order_by(supply.c.available_until)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    records = await driver_of(connection).fetch(
+        f"SELECT {_STORED} FROM supply"
+        " WHERE status IN ('PUBLISHED', 'ON_HOLD') AND available_until < $1"
+        " ORDER BY available_until LIMIT $2 FOR UPDATE SKIP LOCKED",
+        today,
+        limit,
     )
-    return [_stored(row) for row in await connection.execute(query)]
+    return [_stored(record) for record in records]
 
 
 async def page(
@@ -107,48 +113,40 @@ async def page(
     *,
     limit: int,
     after: UUID | None,
-) -> tuple[list[Supply], UUID | None]:
+) -> tuple[list[bytes], UUID | None]:
     """Return the newest supplies that the caller may see, and where the next page begins."""
-    query = select(supply).where(visible_to(caller), *_conditions(filters))
+    where = Conditions()
+    show_to(caller, where)
+    _apply(filters, where)
     if after is not None:
-        query = query.where(supply.c.id < after)
-    rows = (await connection.execute(query.order_by(supply.c.id.desc()).limit(limit + 1))).all()
-    items = [_stored(row).resource for row in rows[:limit]]
-    return items, items[-1].id if len(rows) > limit else None
+        where.add(f"id < {where.value(after)}")
+    query = where.newest("supply", limit + 1)
+    records = await driver_of(connection).fetch(query, *where.values)
+    last = records[limit - 1]["id"] if len(records) > limit else None
+    return [record["body"] for record in records[:limit]], last
 
 
-def visible_to(caller: Caller) -> ColumnElement[bool]:
+def show_to(caller: Caller, where: Conditions) -> None:
     """`domain.supply_policy.may_see` as a condition on rows."""
     if caller.is_operator:
-        return true()
-    shown = [Visibility.PUBLIC]
-    if caller.sees_partners:
-        shown.append(Visibility.PARTNERS)
-    ways: list[ColumnElement[bool]] = [
-        (supply.c.status == SupplyStatus.PUBLISHED) & supply.c.visibility.in_(shown)
-    ]
+        return
+    shown = "IN ('PUBLIC', 'PARTNERS')" if caller.sees_partners else "= 'PUBLIC'"
+    where.ways.append(f"status = 'PUBLISHED' AND visibility {shown}")
     if caller.tenant:
-        ways.append(supply.c.owner == caller.tenant)
-    return or_(*ways)
+        where.ways.append(f"owner = {where.value(caller.tenant)}")
 
 
-async def write(connection: AsyncConnection, changes: Sequence[Change[Supply]]) -> None:
+def rows_of(changes: Iterable[Change[Supply]], documents: Iterable[bytes]) -> list[ResourceRow]:
+    """Return what `write` writes: all the computing there is, and none of the waiting."""
+    return [_row(change, body) for change, body in zip(changes, documents, strict=True)]
+
+
+async def write(connection: AsyncConnection, rows: Sequence[ResourceRow]) -> None:
     """Write the new states and their history; rows that are changed must be locked."""
-    created = [_values(change.after) for change in changes if change.created]
-    changed = [_values(change.after) for change in changes if not change.created]
     try:
-        await insert_many(connection, supply, created)
-        if changed:
-            for values in changed:
-                values["this_id"] = values.pop("id")
-                del values["owner"], values["created_at"]
-            statement = update(supply).where(supply.c.id == bindparam("this_id"))
-            await connection.execute(statement, changed)
-    except IntegrityError as error:
-        if NATURAL_KEY in str(error.orig):
-            raise NaturalKeyTakenError from error
-        raise
-    await write_history(connection, transition, [row for c in changes for row in _history(c)])
+        await _TABLE.write(connection, rows)
+    except KeyTakenError as error:
+        raise NaturalKeyTakenError from error
 
 
 async def history(connection: AsyncConnection, supply_id: UUID) -> list[Transition]:
@@ -156,36 +154,52 @@ async def history(connection: AsyncConnection, supply_id: UUID) -> list[Transiti
     return await read_history(connection, transition, supply_id)
 
 
-def _conditions(filters: SupplyFilter) -> Iterable[ColumnElement[bool]]:
+def _apply(filters: SupplyFilter, where: Conditions) -> None:
     for name in ("status", "kind", "language", "country", "legal_list"):
         if wanted := getattr(filters, name):
-            yield supply.c[name].in_(wanted)
+            where.any_of(name, wanted)
     for name in ("fields", "industries"):
         if wanted := getattr(filters, name):
-            # Spelt as the index is: a subscript or a bound key would pass the index by.
-            codes = literal_column(f"(supply.profile -> '{name}')", JSONB)
-            yield or_(*(codes.contains([code]) for code in wanted))
+            where.add(f"{name} && {where.value(wanted)}::text[]")
     for name in ("owner", "visibility", "source_kind", "source_system"):
         if (value := getattr(filters, name)) is not None:
-            yield supply.c[name] == value
+            where.equals(name, value)
 
 
-async def _one(
-    connection: AsyncConnection, query: Select[Any], *, lock: bool
-) -> Stored[Supply] | None:
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
-    return _stored(row) if row is not None else None
+async def _document(
+    connection: AsyncConnection, condition: str, *values: object
+) -> SupplyDocument | None:
+    query = f"SELECT {_SHOWN} FROM supply WHERE {condition}"
+    record = await driver_of(connection).fetchrow(query, *values)
+    if record is None:
+        return None
+    return SupplyDocument(
+        owner=record["owner"],
+        status=SupplyStatus(record["status"]),
+        visibility=Visibility(record["visibility"]),
+        version=record["version"],
+        body=record["body"],
+    )
 
 
-def _stored(row: Row[Any]) -> Stored[Supply]:
-    content = SupplyProfile.model_validate(row.profile).__dict__
-    identity = {name: getattr(row, name) for name in _IDENTITY}
-    identity["status"] = SupplyStatus(row.status)
-    return Stored(assemble(Supply, content | identity), row.announced)
+def _stored(record: Record) -> Stored[Supply]:
+    return Stored(Supply.model_validate_json(record["body"]), record["announced"])
 
 
-def _values(stored: Stored[Supply]) -> dict[str, Any]:
-    resource = stored.resource
+def _row(change: Change[Supply], body: bytes) -> ResourceRow:
+    resource = change.after.resource
+    return ResourceRow(
+        id=resource.id,
+        version=resource.version,
+        at=resource.updated_at,
+        values=_TABLE.ordered(_values(change, body)),
+        steps=change.steps,
+        created=change.created,
+    )
+
+
+def _values(change: Change[Supply], body: bytes) -> dict[str, Any]:
+    resource = change.after.resource
     source = resource.source
     return {
         "id": resource.id,
@@ -202,13 +216,11 @@ def _values(stored: Stored[Supply]) -> dict[str, Any]:
         "source_ref": source.ref if source else None,
         "search_key": search_key(resource.title),
         "available_until": resource.available_until,
-        "announced": stored.announced,
-        "profile": profile_of(resource),
+        "announced": change.after.announced,
+        "fields": resource.fields,
+        "industries": resource.industries,
+        "digest": change.digest,
+        "document": body.decode(),
         "created_at": resource.created_at,
         "updated_at": resource.updated_at,
     }
-
-
-def _history(change: Change[Supply]) -> list[dict[str, object]]:
-    after = change.after.resource
-    return history_rows(after.id, after.version, change.steps, after.updated_at)

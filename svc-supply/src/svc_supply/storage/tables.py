@@ -1,7 +1,18 @@
 """The tables of the schema `supply`; the role's search_path names the schema."""
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from shared.db import history_table, idempotency_table
 from shared.imports.tables import ImportTables
@@ -14,8 +25,8 @@ idempotency = idempotency_table(metadata)
 imports = ImportTables.on(metadata)
 transition = history_table(metadata)
 
-# `profile` is what the supply says, whole; the other columns only repeat what is filtered,
-# guarded or joined on.
+# `document` is the supply as its readers see it, whole; the other columns only repeat what is
+# filtered, guarded or joined on. `digest` stands for what it says, without identity and status.
 supply = Table(
     "supply",
     metadata,
@@ -34,7 +45,10 @@ supply = Table(
     Column("search_key", Text, nullable=False),
     Column("available_until", Date),
     Column("announced", Boolean, nullable=False),
-    Column("profile", JSONB, nullable=False),
+    Column("fields", ARRAY(Text), nullable=False),
+    Column("industries", ARRAY(Text), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("document", JSON, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )

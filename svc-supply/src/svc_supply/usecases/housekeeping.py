@@ -1,12 +1,14 @@
 """What is kept for a while only."""
 
 from shared.db.idempotency import forget
+from shared.imports.jobs import forget_jobs
 from shared.outbox import Transactions
-from svc_supply.storage.tables import idempotency
+from svc_supply.storage.tables import idempotency, imports
 
 
-async def forget_answers(transactions: Transactions) -> bool:
-    """Drop the stored answers to repeated requests after their time; never more to do."""
+async def forget_old(transactions: Transactions) -> bool:
+    """Drop stored answers and finished imports after their time; never more to do."""
     async with transactions.begin() as work:
         await forget(work.connection, idempotency, work.now)
+        await forget_jobs(work.connection, imports, work.now)
     return False

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from shared.contracts.base import to_document
 from shared.contracts.identity import Caller
 from shared.contracts.lifecycles import Change, TransitionHistory, TransitionIn
 from shared.contracts.supplies import Supply, SupplyFilter, SupplyPatch, SupplyProfile
@@ -13,7 +14,12 @@ from shared.kernel.versions import check_version
 from shared.outbox import Transactions, UnitOfWork
 from svc_supply.domain import supplies as rules
 from svc_supply.domain.supply_lifecycle import LIFECYCLE
-from svc_supply.domain.supply_policy import actors_of, require_insider, require_sight
+from svc_supply.domain.supply_policy import (
+    actors_of,
+    movers_of,
+    require_insider,
+    require_sight,
+)
 from svc_supply.storage import supplies as store
 from svc_supply.storage.tables import idempotency
 
@@ -83,20 +89,22 @@ async def move_supply(
         return await once(work.connection, idempotency, key, Supply, effect)
 
 
-async def get_supply(transactions: Transactions, caller: Caller, supply_id: UUID) -> Supply:
+async def get_supply(
+    transactions: Transactions, caller: Caller, supply_id: UUID
+) -> store.SupplyDocument:
     """Return a supply that the caller may see."""
     async with transactions.read() as connection:
-        stored = await store.read(connection, supply_id)
-    return require_sight(caller, stored.resource if stored else None)
+        found = await store.read_document(connection, supply_id)
+    return require_sight(caller, found)
 
 
 async def get_supply_by_ref(
     transactions: Transactions, caller: Caller, system: str, ref: str
-) -> Supply:
+) -> store.SupplyDocument:
     """Return the supply that the caller's tenant keeps under this key."""
     async with transactions.read() as connection:
-        stored = await store.read_by_ref(connection, caller.tenant, system, ref)
-    return require_sight(caller, stored.resource if stored else None)
+        found = await store.read_document_by_ref(connection, caller.tenant, system, ref)
+    return require_sight(caller, found)
 
 
 async def list_supplies(
@@ -106,7 +114,7 @@ async def list_supplies(
     *,
     limit: int,
     after: UUID | None,
-) -> tuple[list[Supply], UUID | None]:
+) -> tuple[list[bytes], UUID | None]:
     """Return the newest that the caller may see, and where the next page begins."""
     async with transactions.read() as connection:
         return await store.page(connection, caller, filters, limit=limit, after=after)
@@ -118,7 +126,7 @@ async def get_history(
     """Return the way so far and the next steps; for insiders, 404 for anybody else."""
     async with transactions.read() as connection:
         stored = await store.read(connection, supply_id)
-        if stored is None or not (actors := actors_of(caller, stored.resource)):
+        if stored is None or not actors_of(caller, stored.resource):
             raise not_found("supply", "nguồn cung")
         items = await store.history(connection, supply_id)
     supply = stored.resource
@@ -127,7 +135,7 @@ async def get_history(
         status=supply.status,
         version=supply.version,
         items=items,
-        allowed=LIFECYCLE.allowed(supply.status, actors),
+        allowed=LIFECYCLE.allowed(supply.status, movers_of(caller, supply)),
     )
 
 
@@ -139,8 +147,17 @@ async def record_one(work: UnitOfWork, change: Change[Supply]) -> Supply:
 
 async def record(work: UnitOfWork, changes: Sequence[Change[Supply]]) -> None:
     """Write changes with their history and their events."""
-    await store.write(work.connection, changes)
-    for change in changes:
+    documents = [to_document(change.after.resource) for change in changes]
+    await store.write(work.connection, store.rows_of(changes, documents))
+    announce(work, changes, documents)
+
+
+def announce(
+    work: UnitOfWork, changes: Sequence[Change[Supply]], documents: Sequence[bytes]
+) -> None:
+    """Tell of changes that others may hear of."""
+    for change, document in zip(changes, documents, strict=True):
         if change.fact is not None:
             supply = change.after.resource
-            work.publish(f"supply.offer.{change.fact}.v1", supply.id, supply.version, supply)
+            subject = f"supply.offer.{change.fact}.v1"
+            work.publish(subject, supply.id, supply.version, document)

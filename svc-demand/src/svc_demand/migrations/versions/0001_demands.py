@@ -2,14 +2,18 @@
 
 from alembic import op
 
-from shared.db.migration import create_history_table, create_idempotency_table
+from shared.db.migration import (
+    create_history_table,
+    create_idempotency_table,
+    create_staging,
+)
 from shared.imports.migration import create_import_tables
 from shared.outbox.migration import create_messaging_tables
 
 revision = "0001"
 down_revision = None
 
-# A profile is two or three KiB; kept whole in its row it is written faster than compressed.
+# A document is two or three KiB; kept whole in its row it is written faster than compressed.
 _DEMAND = """
 CREATE TABLE demand (
     id uuid PRIMARY KEY,
@@ -27,7 +31,10 @@ CREATE TABLE demand (
     needed_by date,
     open_for_interest boolean NOT NULL,
     announced boolean NOT NULL,
-    profile jsonb NOT NULL,
+    fields text[] NOT NULL,
+    industries text[] NOT NULL,
+    digest bytea NOT NULL,
+    document json NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CONSTRAINT demand_natural_key UNIQUE (owner, source_system, source_ref)
@@ -39,8 +46,8 @@ _INDEXES = (
     "CREATE INDEX demand_by_status ON demand (status, id)",
     "CREATE INDEX demand_by_owner ON demand (owner, id)",
     "CREATE INDEX demand_by_province ON demand (province, id)",
-    "CREATE INDEX demand_by_fields ON demand USING gin ((profile -> 'fields'))",
-    "CREATE INDEX demand_by_industries ON demand USING gin ((profile -> 'industries'))",
+    "CREATE INDEX demand_by_fields ON demand USING gin (fields)",
+    "CREATE INDEX demand_by_industries ON demand USING gin (industries)",
     "CREATE INDEX demand_due ON demand (needed_by) WHERE status IN ('PUBLISHED', 'ON_HOLD')",
 )
 
@@ -53,3 +60,4 @@ def upgrade() -> None:
     op.execute(_DEMAND)
     for index in _INDEXES:
         op.execute(index)
+    create_staging("demand")

@@ -41,13 +41,12 @@ _TABLES = (
         index_epoch integer NOT NULL,
         weights_version text NOT NULL,
         vocabulary_version text NOT NULL,
-        features jsonb NOT NULL,
+        components bytea NOT NULL,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
         CONSTRAINT match_pair UNIQUE (demand_id, supply_id)
     )
     """,
-    "CREATE INDEX match_of_demand ON match (demand_id, score DESC, supply_id) WHERE listed",
     "CREATE INDEX match_of_supply ON match (supply_id, score DESC, demand_id) WHERE listed",
     """
     CREATE TABLE match_run (
@@ -63,9 +62,9 @@ _TABLES = (
     CREATE TABLE near_miss (
         demand_id uuid NOT NULL,
         supply_id uuid NOT NULL,
+        supply_version integer NOT NULL,
         relevance integer NOT NULL,
         reasons smallint NOT NULL,
-        figures jsonb NOT NULL,
         PRIMARY KEY (demand_id, supply_id)
     )
     """,

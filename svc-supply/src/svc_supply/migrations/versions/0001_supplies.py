@@ -2,14 +2,18 @@
 
 from alembic import op
 
-from shared.db.migration import create_history_table, create_idempotency_table
+from shared.db.migration import (
+    create_history_table,
+    create_idempotency_table,
+    create_staging,
+)
 from shared.imports.migration import create_import_tables
 from shared.outbox.migration import create_messaging_tables
 
 revision = "0001"
 down_revision = None
 
-# A profile is two or three KiB; kept whole in its row it is written faster than compressed.
+# A document is two or three KiB; kept whole in its row it is written faster than compressed.
 _SUPPLY = """
 CREATE TABLE supply (
     id uuid PRIMARY KEY,
@@ -27,7 +31,10 @@ CREATE TABLE supply (
     search_key text NOT NULL,
     available_until date,
     announced boolean NOT NULL,
-    profile jsonb NOT NULL,
+    fields text[] NOT NULL,
+    industries text[] NOT NULL,
+    digest bytea NOT NULL,
+    document json NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CONSTRAINT supply_natural_key UNIQUE (owner, source_system, source_ref)
@@ -39,8 +46,8 @@ _INDEXES = (
     "CREATE INDEX supply_by_status ON supply (status, id)",
     "CREATE INDEX supply_by_owner ON supply (owner, id)",
     "CREATE INDEX supply_by_country ON supply (country, id)",
-    "CREATE INDEX supply_by_fields ON supply USING gin ((profile -> 'fields'))",
-    "CREATE INDEX supply_by_industries ON supply USING gin ((profile -> 'industries'))",
+    "CREATE INDEX supply_by_fields ON supply USING gin (fields)",
+    "CREATE INDEX supply_by_industries ON supply USING gin (industries)",
     "CREATE INDEX supply_due ON supply (available_until) WHERE status IN ('PUBLISHED', 'ON_HOLD')",
 )
 
@@ -53,3 +60,4 @@ def upgrade() -> None:
     op.execute(_SUPPLY)
     for index in _INDEXES:
         op.execute(index)
+    create_staging("supply")

@@ -1,0 +1,261 @@
+"""Resources with a life cycle as rows: the document, what is filtered on, and the history.
+
+The document is the resource as its readers see it, byte for byte. Single reads, lists and events
+hand it on without looking into it; the other columns repeat what is filtered, guarded or joined on.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Column, Table
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.lifecycles import Standing, Step
+from shared.db.bulk import sql_type
+from shared.db.database import Driver, driver_of, to_json
+
+FIXED = ("id", "owner", "created_at")
+"""Columns that no later version changes."""
+STANDING = "id, version, status, owner, created_at, announced, digest"
+BODY = "convert_to(document::text, 'UTF8') AS body"
+
+_STEP = ("from_status", "to_status", "actor", "role", "reason", "checklist")
+_HISTORY = ("resource_id", "version", "step", *_STEP, "at")
+
+
+Record = asyncpg.Record
+
+
+_WORTH_A_STATEMENT = 20
+"""Rows with the same steps that are told of by a statement of their own."""
+
+
+class KeyTakenError(Exception):
+    """Another row has this natural key; it may have come a moment ago."""
+
+
+class ResourceRow(NamedTuple):
+    """One write: the row's values in the order of the table's columns, and the steps to it."""
+
+    id: UUID
+    version: int
+    at: datetime
+    values: tuple[Any, ...]
+    steps: tuple[Step, ...]
+    created: bool
+
+
+class ResourceTable:
+    """Writes the rows of one table; what is changed must be locked."""
+
+    def __init__(self, table: Table, transition: Table, natural_key: str) -> None:
+        self._name = table.name
+        self._staging = f"staging_{table.name}"
+        self._staged_history = f"staging_{transition.name}"
+        self._natural_key = natural_key
+        columns = list(table.columns)
+        self._columns = [column.name for column in columns]
+        self._changing = [place for place, c in enumerate(columns) if c.name not in FIXED]
+        names = ", ".join(self._columns)
+        sets = [columns[place].name for place in self._changing]
+        values = ", ".join(_placed(column, place) for place, column in enumerate(columns, 1))
+        history = f"INSERT INTO {transition.name} ({', '.join(_HISTORY)})"
+        self._insert = (
+            f"WITH written AS (INSERT INTO {self._name} ({names}) VALUES ({values}))"
+            f" {history} {_steps(after=len(columns))}"
+        )
+        # An update's parameters: what changes, the steps, and last the id.
+        updates = ", ".join(
+            f"{columns[column].name} = {_placed(columns[column], place)}"
+            for place, column in enumerate(self._changing, 1)
+        )
+        wanted = f"${len(sets) + len(_STEP) + 1}::uuid"
+        version, at = (
+            f"${sets.index(name) + 1}::{sql_type(table.c[name])}"
+            for name in ("version", "updated_at")
+        )
+        self._update = (
+            f"WITH written AS (UPDATE {self._name} SET {updates} WHERE id = {wanted})"
+            f" {history} {_steps(after=len(sets), of=(wanted, version, at))}"
+        )
+        self._insert_staged = (
+            f"INSERT INTO {self._name} ({names}) SELECT {names} FROM {self._staging}"
+            " WHERE version = 1"
+        )
+        self._update_staged = (
+            f"UPDATE {self._name} SET {', '.join(f'{name} = staged.{name}' for name in sets)}"
+            f" FROM {self._staging} staged"
+            f" WHERE {self._name}.id = staged.id AND staged.version > 1"
+        )
+        self._insert_shared = (
+            f"{history} {_steps(after=0, of=('row.id', 'row.version', '$9::timestamptz'))},"
+            " unnest($7::uuid[], $8::integer[]) AS row (id, version)"
+        )
+        self._insert_staged_history = f"{history} SELECT {', '.join(_HISTORY)} FROM"
+        self._insert_staged_history += f" {self._staged_history}"
+
+    def ordered(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return a row's values in the order of the columns."""
+        return tuple([values[name] for name in self._columns])
+
+    async def write(self, connection: AsyncConnection, rows: Sequence[ResourceRow]) -> None:
+        """Write rows with their history; KeyTakenError when a new one's key is not new."""
+        driver = driver_of(connection)
+        try:
+            if len(rows) == 1:
+                await self._write_one(driver, rows[0])
+            elif rows:
+                await self._write_many(driver, rows)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == self._natural_key:
+                raise KeyTakenError from error
+            raise
+
+    async def _write_one(self, driver: Driver, row: ResourceRow) -> None:
+        steps = _columns_of(row.steps)
+        if row.created:
+            await driver.execute(self._insert, *row.values, *steps, row.id, row.version, row.at)
+        else:
+            changed = (row.values[place] for place in self._changing)
+            await driver.execute(self._update, *changed, *steps, row.id)
+
+    async def _write_many(self, driver: Driver, rows: Sequence[ResourceRow]) -> None:
+        """COPY into temporary tables: row-level security refuses it where it counts."""
+        await driver.execute("SELECT open_staging()")
+        await driver.copy_records_to_table(
+            self._staging, records=[row.values for row in rows], columns=self._columns
+        )
+        if any(row.created for row in rows):
+            await driver.execute(self._insert_staged)
+        if not all(row.created for row in rows):
+            await driver.execute(self._update_staged)
+        await self._write_histories(driver, rows)
+
+    async def _write_histories(self, driver: Driver, rows: Sequence[ResourceRow]) -> None:
+        """Rows that share their steps (those of a file do) cost no more than their ids."""
+        sharing: dict[tuple[int, datetime], list[ResourceRow]] = {}
+        for row in rows:
+            sharing.setdefault((id(row.steps), row.at), []).append(row)
+        alone: list[ResourceRow] = []
+        for group in sharing.values():
+            if len(group) < _WORTH_A_STATEMENT:
+                alone += group
+                continue
+            ids, versions = [row.id for row in group], [row.version for row in group]
+            values = _columns_of(group[0].steps)
+            await driver.execute(self._insert_shared, *values, ids, versions, group[0].at)
+        if alone:
+            steps = [
+                (row.id, row.version, *step, row.at) for row in alone for step in _numbered(row)
+            ]
+            await driver.copy_records_to_table(
+                self._staged_history, records=steps, columns=list(_HISTORY)
+            )
+            await driver.execute(self._insert_staged_history)
+
+
+def standing_of(record: Record) -> Standing:
+    """Return a row's standing from the columns of STANDING."""
+    return Standing(
+        id=record["id"],
+        version=record["version"],
+        status=record["status"],
+        owner=record["owner"],
+        created_at=record["created_at"],
+        announced=record["announced"],
+        digest=record["digest"],
+    )
+
+
+class Conditions:
+    """The WHERE of a query and its values, numbered as the driver wants them."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.ways: list[str] = []
+        """Alternatives, each with an index that gives the order; none means all rows."""
+        self._parts: list[str] = []
+
+    def value(self, value: object) -> str:
+        """Keep a value and return its place."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def add(self, condition: str) -> None:
+        self._parts.append(f"({condition})")
+
+    def equals(self, name: str, value: object) -> None:
+        self.add(f"{name} = {self.value(value)}")
+
+    def any_of(self, name: str, values: Sequence[object]) -> None:
+        """One value is compared by `=`: an index on it then gives the order as well."""
+        if len(values) == 1:
+            self.equals(name, values[0])
+        else:
+            self.add(f"{name} = ANY({self.value(list(values))}::text[])")
+
+    def newest(self, table: str, limit: int) -> str:
+        """Return the query for the newest rows, as `id` and `body`.
+
+        Each way is walked by itself along its index: an OR of them would have all rows sorted.
+        """
+        count = self.value(limit)
+        walks = " UNION ALL ".join(
+            f"(SELECT id, document FROM {table} WHERE {where} ORDER BY id DESC LIMIT {count})"
+            for where in self._alternatives()
+        )
+        return (
+            f"SELECT DISTINCT ON (id) id, {BODY} FROM ({walks}) AS found"
+            f" ORDER BY id DESC LIMIT {count}"
+        )
+
+    def _alternatives(self) -> list[str]:
+        for_all = " AND ".join(self._parts) or "true"
+        return [f"({way}) AND {for_all}" for way in self.ways] or [for_all]
+
+
+def _placed(column: Column[Any], place: int) -> str:
+    if isinstance(column.type, JSON):
+        return f"${place}::text::json"
+    return f"${place}::{sql_type(column)}"
+
+
+def _steps(*, after: int, of: tuple[str, str, str] | None = None) -> str:
+    """SELECT the steps from arrays that stand behind `after` parameters."""
+    arrays = ", ".join(f"${after + place}::text[]" for place in range(1, len(_STEP) + 1))
+    last = after + len(_STEP)
+    resource_id, version, at = of or (
+        f"${last + 1}::uuid",
+        f"${last + 2}::integer",
+        f"${last + 3}::timestamptz",
+    )
+    columns = ", ".join(f"{name}::jsonb" if name == "checklist" else name for name in _STEP)
+    names = columns.replace("::jsonb", "")
+    return (
+        f"SELECT {resource_id}, {version}, step - 1, {columns}, {at}"
+        f" FROM unnest({arrays}) WITH ORDINALITY AS s ({names}, step)"
+    )
+
+
+def _columns_of(steps: Sequence[Step]) -> list[list[str | None]]:
+    return [
+        [step.source for step in steps],
+        [step.target for step in steps],
+        [step.actor for step in steps],
+        [step.role for step in steps],
+        [step.reason for step in steps],
+        [_checklist(step) for step in steps],
+    ]
+
+
+def _numbered(row: ResourceRow) -> Iterator[tuple[Any, ...]]:
+    return zip(itertools.count(), *_columns_of(row.steps), strict=False)
+
+
+def _checklist(step: Step) -> str | None:
+    return None if step.checklist is None else to_json(dict(step.checklist))

@@ -1,0 +1,1 @@
+"""Events on their way: sent, lost, broken, read again; on real servers."""

@@ -1,0 +1,26 @@
+"""The change is committed first; its events follow in a transaction of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.db.bulk import insert_many
+from shared.outbox import work
+
+
+@asynccontextmanager
+async def _begin(self: work.Transactions) -> AsyncIterator[work.UnitOfWork]:
+    async with self.database.begin() as connection:
+        unit = work.UnitOfWork(connection, self._source, self.clock)
+        unit.db_epoch = await self._epoch(connection)
+        yield unit
+    if unit.events:
+        work.crash_point("outbox_committed")
+        async with self.database.begin() as connection:
+            await insert_many(connection, self.tables.outbox, work._rows(unit.events))
+    for action in unit._after_commit:
+        action()
+    if unit.events:
+        self._wake()
+
+
+work.Transactions.begin = _begin

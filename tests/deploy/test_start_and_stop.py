@@ -76,6 +76,8 @@ async def test_services_get_their_own_settings_and_no_others(launch):
     assert matching.keys() == common | {"KETNOI_NATS_URL"}
     assert gateway.keys() == common | {
         "KETNOI_SIGNING_KEY_PATH",
+        "KETNOI_DATA_PATH",
+        "KETNOI_NATS_MONITOR_URL",
         "KETNOI_DEMAND_URL",
         "KETNOI_SUPPLY_URL",
         "KETNOI_MATCHING_URL",

@@ -15,6 +15,8 @@ import pytest
 from faults.load import READERS
 from faults.trial import Trial, repeat
 
+pytestmark = pytest.mark.timeout(120)
+
 Work = Callable[[Trial], Awaitable[None]]
 
 

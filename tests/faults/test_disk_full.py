@@ -19,6 +19,8 @@ from shared.kernel.ids import new_id
 from shared.nats import Bus, PublishError
 from shared.outbox import MessagingTables, Relay, Transactions
 
+pytestmark = pytest.mark.timeout(120)
+
 SMALL, LARGE = 6, 64
 """Mebibytes."""
 EVENTS, EVENT_BYTES = 300, 32 * 1024

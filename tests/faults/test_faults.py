@@ -18,6 +18,8 @@ from faults.proxy import Way
 from faults.trial import Trial, repeat
 from shared.kernel.faults import EXIT_CODE, POINTS
 
+pytestmark = pytest.mark.timeout(180)
+
 DOWN = frozenset({Way.DOWN})
 _OUTAGE_SPEED = 240
 """How much faster the clock of the reader runs in the long outage."""
@@ -290,7 +292,6 @@ async def test_poison_is_put_aside_and_its_neighbours_pass(trial: Trial) -> None
     assert slowest < 30
 
 
-@pytest.mark.timeout(90)
 async def test_an_outage_of_half_an_hour_fills_no_dead_letters(trial: Trial) -> None:
     """The reader's clock is injected: it lives through 30 minutes without its database."""
     await trial.cluster.reset()

@@ -16,10 +16,13 @@ from fastapi import FastAPI
 from sqlalchemy import MetaData, text
 
 from ketnoi.local import LocalServers
+from ketnoi.provisioning.streams import provision_streams
+from shared.contracts.messaging import consumers_of
 from shared.db import Database
 from shared.http import advice
 from shared.http.app import build_app
 from shared.http.auth import TokenVerifier
+from shared.http.broker_health import objects_exist
 from shared.http.database_health import DatabaseHealth
 from shared.http.disk_health import DiskHealth
 from shared.http.health import Check, Health
@@ -28,6 +31,7 @@ from shared.http.service_health import service_health
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import UnauthenticatedError
 from shared.kernel.ids import new_id
+from shared.nats import Bus
 from shared.outbox import MessagingTables, Transactions, Worker
 from shared.outbox.restarts import Restarts
 from shared.outbox.worker import _keep_running
@@ -92,11 +96,11 @@ async def test_a_handler_that_never_ends(
     database = Database(servers.database_url("svc-reporting"))
     tables = MessagingTables.on(MetaData())
     transactions = Transactions(database, tables, source="ketnoi/svc-reporting")
-    entered = asyncio.Event()
+    entered, released = asyncio.Event(), asyncio.Event()
 
     async def never(_work: Any, _events: Sequence[Any]) -> None:
         entered.set()
-        await asyncio.Event().wait()
+        await released.wait()
 
     names = ("reporting-demand", "reporting-supply", "reporting-matching")
     worker = Worker(
@@ -121,7 +125,7 @@ async def test_a_handler_that_never_ends(
             assert "reporting-demand" in entry["output"]
             assert (await client.get("/readyz")).status_code == 200, "reading goes on"
         finally:
-            entered.clear()
+            released.set()
             await running.__aexit__(None, None, None)
 
 
@@ -214,6 +218,24 @@ async def test_a_schema_that_is_older_than_the_software(
         assert starting.json()["lacking"] == {"migrations": f"{there} is there, not 9999"}
         monkeypatch.undo()
         assert (await client.get("/startupz")).status_code == 200
+
+
+async def test_streams_and_consumers_have_to_be_there_at_the_start(servers: LocalServers) -> None:
+    bus = Bus(servers.nats_url("svc-reporting"), "svc_reporting")
+    specs = consumers_of("svc_reporting")
+    assert (await objects_exist(bus, "REPORTING", specs)).status == "pass", "the broker is away"
+    await bus.start()
+    try:
+        await bus.jetstream()
+        assert (await objects_exist(bus, "REPORTING", specs)).output is None
+        client = await nats.connect(servers.nats_admin_url)
+        await client.jetstream().delete_consumer("SUPPLY", "reporting-supply")
+        await client.close()
+        found = await objects_exist(bus, "REPORTING", specs)
+        assert (found.status, found.output) == ("fail", "consumer reporting-supply")
+    finally:
+        await provision_streams(servers.nats_admin_url)
+        await bus.close()
 
 
 async def test_a_background_task_that_died_and_lives_again() -> None:

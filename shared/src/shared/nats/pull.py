@@ -136,8 +136,7 @@ class PullConsumer:
 
     async def _take(self, message: Msg) -> None:
         headers = message.headers or {}
-        # The library leaves the header after a bare status in the same line.
-        status, *_ = (headers.get("Status") or "").split() or [None]
+        status = headers.get("Status")
         if status is None or message.data:
             self._wanted -= 1
             self._buffer.append(message)
@@ -148,7 +147,9 @@ class PullConsumer:
         else:
             self._wanted = 0
             self._not_before = asyncio.get_running_loop().time() + RETRY_SECONDS
-            self._report(f"{status} {headers.get('Description', 'no such consumer')}")
+            # After a bare status the library takes the next header for the description.
+            told = headers.get("Description", "").partition("\n")[0]
+            self._report(f"{status} {told or 'no such consumer'}")
             return
         self._arrived.set()
         if self.problem:

@@ -158,7 +158,7 @@ class DeadLetters:
     async def note_failure(
         self, connection: AsyncConnection, letter: DeadLetter, error: str, now: datetime
     ) -> None:
-        """Say when the next attempt is made; after the last one, and a redrive, a person decides."""
+        """Say when it is tried again; after the last attempt, or a redrive, a person decides."""
         columns = self._table.c
         over = letter.state == "REDRIVE" or letter.attempts >= MAX_ATTEMPTS
         values: dict[str, object] = {

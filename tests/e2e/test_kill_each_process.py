@@ -142,7 +142,6 @@ def test_nothing_acknowledged_is_lost_and_nothing_doubled(
     assert {"postgres", "nats", "gateway", "svc-demand", "svc-matching"} <= killed.keys()
     _wait(lambda: _drained(victim), 60)
     _check(victim, load.acknowledged)
-    print(f"killed {dict(killed)}; {len(load.acknowledged)} acknowledged writes, all there")
 
 
 def _drained(suite: LocalSuite) -> bool:

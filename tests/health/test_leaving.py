@@ -92,13 +92,13 @@ def _put(ref: str, authorization: dict[str, str]) -> bytes:
 
 
 @asynccontextmanager
-async def locked(servers: LocalServers) -> AsyncIterator[None]:
+async def locked(servers: LocalServers) -> AsyncIterator[asyncpg.Connection]:
     """Hold writes to demands back."""
     connection = await asyncpg.connect(servers.admin_database_url, database=DATABASE)
     try:
         async with connection.transaction():
             await connection.execute("LOCK TABLE demand.demand IN EXCLUSIVE MODE")
-            yield
+            yield connection
     finally:
         await connection.close()
 
@@ -146,11 +146,12 @@ async def test_no_request_in_flight_is_lost_when_a_service_is_told_to_stop(
         tasks = [asyncio.create_task(client(service, str(n))) for n in range(CLIENTS)]
         while len(acknowledged) < 5 * CLIENTS:
             await asyncio.sleep(0.01)
-        async with locked(servers):
+        async with locked(servers) as lock:
             slow = [asyncio.create_task(held_back(service, str(n))) for n in range(2)]
             await _waiting_for_a_lock(servers, at_least=3)
             service.process.send_signal(signal.SIGTERM)
             await _not_listening(service)
+            await lock.execute("SELECT pg_sleep(0.5)")  # the writes take longer than the closing
             assert not any(task.done() for task in slow)
         assert await asyncio.gather(*slow) == [201, 201]
         await asyncio.gather(*tasks)

@@ -347,6 +347,20 @@ async def test_since_tells_when_a_state_began_and_survives_the_next_look() -> No
     assert component.since > began
 
 
+async def test_a_fault_is_noticed_though_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.http.health.WATCH_SECONDS", 0.01)
+    looked = asyncio.Event()
+
+    async def look() -> Check:
+        looked.set()
+        return Check("warn", "broker_away")
+
+    health = Health("x")
+    health.add("nats", look)
+    async with health.running(), asyncio.timeout(5):
+        await looked.wait()
+
+
 def test_a_loop_that_was_blocked_for_long_is_not_alive() -> None:
     monitor = LoopMonitor()
     assert monitor.alive()

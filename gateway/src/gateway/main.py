@@ -19,7 +19,7 @@ from gateway.usecases.tokens import TokenDesk
 from shared.db import Database
 from shared.http.app import build_app
 from shared.http.disk_health import DiskHealth
-from shared.http.health import Health
+from shared.http.health import Health, in_background, repeated
 from shared.http.middleware import BodyLimitMiddleware, TelemetryMiddleware
 from shared.http.service_health import database_health
 from shared.telemetry import configure_logging
@@ -69,8 +69,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             part_seconds=settings.part_seconds,
         ) as upstreams:
             app.state.upstreams = upstreams
-            app.state.suite_health = SuiteHealth(own_health, upstreams)
-            yield
+            suite = app.state.suite_health = SuiteHealth(own_health, upstreams)
+            async with in_background(repeated(suite.document)):
+                yield
         await database.close()
 
     app = build_app(

@@ -44,6 +44,9 @@ BEGIN
         EXECUTE format(
             'GRANT SELECT, INSERT ON staging_{table}, staging_transition TO %I', session_user
         );
+    ELSE -- a second batch of one transaction begins with empty tables too
+        DELETE FROM pg_temp.staging_{table};
+        DELETE FROM pg_temp.staging_transition;
     END IF;
 END $$
 """

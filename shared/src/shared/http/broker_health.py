@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
+from shared.contracts.messaging import ConsumerSpec
 from shared.kernel.health import Check
 
 ANSWER_SECONDS = 0.6
@@ -33,6 +35,7 @@ class Connection(Protocol):
     @property
     def connected(self) -> bool: ...
     async def stream_state(self, stream: str) -> object: ...
+    async def consumer_state(self, stream: str, consumer: str) -> object: ...
 
 
 class Sender(Protocol):
@@ -84,6 +87,28 @@ class BrokerHealth:
         if error := request.exception():
             return str(error) or repr(error)
         return None
+
+
+async def objects_exist(
+    connection: Connection, stream: str, consumers: Sequence[ConsumerSpec]
+) -> Check:
+    """Look for the stream and the consumers that the provisioning makes; without a broker pass."""
+    from shared.nats import MissingError  # the gateway has no use for nats-py
+
+    if not connection.connected:
+        return Check("pass", output="the broker is away; events wait in the outbox")
+    missing = ""
+    try:
+        missing = f"stream {stream}"
+        await connection.stream_state(stream)
+        for spec in consumers:
+            missing = f"consumer {spec.name}"
+            await connection.consumer_state(spec.stream, spec.name)
+    except MissingError:
+        return Check("fail", "messaging_missing", output=missing)
+    except Exception as error:  # noqa: BLE001 - what cannot be seen is the health check's to tell
+        return Check("pass", output=str(error) or repr(error))
+    return Check("pass")
 
 
 def _code(said: str) -> str | None:

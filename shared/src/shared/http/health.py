@@ -6,7 +6,7 @@ than its second; what depends on a broken part is not asked at all, so that the 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from shared.http.loop import LoopMonitor
 from shared.http.metrics import CHECK, LOOP_LAG, Collector, Reading
 from shared.kernel.health import WORST, Check, CheckFunction
 
-__all__ = ["Check", "CheckFunction", "Health", "entry"]
+__all__ = ["Check", "CheckFunction", "Health", "entry", "in_background", "repeated"]
 
 CHECK_SECONDS = 0.85
 """All checks together stay within the second that whoever gathers them gives."""
@@ -25,6 +25,7 @@ CACHE_SECONDS = 2.0
 FAILURE_CACHE_SECONDS = 0.2
 """A recovery is seen at once; a dead dependency is still not asked by every probe."""
 COLLECT_SECONDS = 0.5
+WATCH_SECONDS = 5.0
 NOT_CHECKED = "not_checked"
 
 
@@ -122,14 +123,9 @@ class Health:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Watch the event loop meanwhile."""
-        task = asyncio.create_task(self.loop.run(), name="loop-monitor")
-        try:
+        """Watch the event loop meanwhile, and look now and then though nobody asks."""
+        async with in_background(self.loop.run()), in_background(repeated(self.check)):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def check(self) -> dict[str, Check]:
         """Return every component's state, at most `CACHE_SECONDS` old."""
@@ -199,6 +195,26 @@ class Health:
         reading.put(LOOP_LAG, self.loop.worst())
         await asyncio.gather(*(_collected(run, reading) for run in self._collectors))
         return reading
+
+
+async def repeated(look: Callable[[], Awaitable[object]]) -> None:
+    """Look every few seconds, so that «since» is true even where nobody has asked for hours."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        with suppress(Exception):
+            await look()
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work`, which never ends by itself, until the block is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _collected(collector: Collector, reading: Reading) -> None:

@@ -1,11 +1,12 @@
 """The checks and metrics that every service has: its database, its events, its clock."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
-from shared.contracts.messaging import stream_of
+from shared.contracts.messaging import consumers_of, stream_of
 from shared.db import Database
-from shared.http.broker_health import BrokerHealth, Connection, Sender
+from shared.http.broker_health import BrokerHealth, Connection, Sender, objects_exist
 from shared.http.database_health import DatabaseHealth
 from shared.http.health import Health
 from shared.http.metrics import (
@@ -89,8 +90,11 @@ def service_health(
     """
     health = Health(service)
     database_health(health, database, service, clock)
+    stream, consumers = stream_of(service).name, consumers_of(service)
     if run_worker:
-        health.add("nats", BrokerHealth(worker.bus, worker.relay, stream_of(service).name).check)
+        health.add("nats", BrokerHealth(worker.bus, worker.relay, stream).check)
+        exist = partial(objects_exist, worker.bus, stream, consumers)
+        health.add_startup("messaging", exist)
     for name, run in worker.checks().items():
         if name in _ON_DATABASE:
             health.add(name, run, after="database")

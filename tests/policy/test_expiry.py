@@ -102,6 +102,16 @@ async def expired(kind: Any, rows: set[str]) -> set[str]:
     return {row.id for row in found}
 
 
+async def held(kind: Any, rows: set[str]) -> set[str]:
+    """The rows that a transaction has locked."""
+    found = await kind.sql(
+        f"SELECT id::text FROM {kind.name} WHERE id = ANY(CAST(:ids AS uuid[]))"
+        " FOR UPDATE SKIP LOCKED",
+        ids=list(rows),
+    )
+    return rows - {row.id for row in found}
+
+
 async def check_once(kind: Any, due: set[str], rest: set[str]) -> None:
     """One version, one step by the system and one event each; the others are as they were."""
     assert await expired(kind, due | rest) == due
@@ -157,6 +167,7 @@ async def test_a_killed_worker_leaves_nothing_half_done_and_nothing_undone(
             # While the first one holds its rows, another passes them by and takes others.
             await kind.expire(passing_by)
             assert done < await expired(kind, due)
+            assert bool(await held(kind, due)) is (when == "within")
             doomed.kill()
             doomed.wait()
             while await expired(kind, due) != due:

@@ -32,6 +32,8 @@ from svc_demand.storage.tables import NATURAL_KEY, demand, transition
 _TABLE = ResourceTable(demand, transition, NATURAL_KEY)
 _SHOWN = f"owner, status, visibility, province, version, {BODY}"
 _STORED = f"announced, {BODY}"
+_HIDDEN = "NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')"
+"""The rest is found by the way that is open to all; spelt as the indexes are."""
 
 
 class NaturalKeyTakenError(ConflictError):
@@ -135,9 +137,10 @@ def show_to(caller: Caller, where: Conditions) -> None:
     shown = "IN ('PUBLIC', 'PARTNERS')" if caller.sees_partners else "= 'PUBLIC'"
     where.ways.append(f"status = 'PUBLISHED' AND visibility {shown}")
     if caller.tenant:
-        where.ways.append(f"owner = {where.value(caller.tenant)}")
+        where.ways.append(f"owner = {where.value(caller.tenant)} AND {_HIDDEN}")
     if caller.role is Role.DOST and caller.province:
-        where.ways.append(f"province = ANY({where.value(codes_of(caller.province))}::text[])")
+        codes = where.value(codes_of(caller.province))
+        where.ways.append(f"province = ANY({codes}::text[]) AND {_HIDDEN}")
 
 
 def rows_of(changes: Iterable[Change[Demand]], documents: Iterable[bytes]) -> list[ResourceRow]:

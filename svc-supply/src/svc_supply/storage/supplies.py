@@ -31,6 +31,8 @@ from svc_supply.storage.tables import NATURAL_KEY, supply, transition
 _TABLE = ResourceTable(supply, transition, NATURAL_KEY)
 _SHOWN = f"owner, status, visibility, version, {BODY}"
 _STORED = f"announced, {BODY}"
+_HIDDEN = "NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')"
+"""The rest is found by the way that is open to all; spelt as the indexes are."""
 
 
 class NaturalKeyTakenError(ConflictError):
@@ -133,7 +135,7 @@ def show_to(caller: Caller, where: Conditions) -> None:
     shown = "IN ('PUBLIC', 'PARTNERS')" if caller.sees_partners else "= 'PUBLIC'"
     where.ways.append(f"status = 'PUBLISHED' AND visibility {shown}")
     if caller.tenant:
-        where.ways.append(f"owner = {where.value(caller.tenant)}")
+        where.ways.append(f"owner = {where.value(caller.tenant)} AND {_HIDDEN}")
 
 
 def rows_of(changes: Iterable[Change[Supply]], documents: Iterable[bytes]) -> list[ResourceRow]:

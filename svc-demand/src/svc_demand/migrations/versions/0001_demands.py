@@ -46,6 +46,11 @@ _INDEXES = (
     "CREATE INDEX demand_by_status ON demand (status, id)",
     "CREATE INDEX demand_by_owner ON demand (owner, id)",
     "CREATE INDEX demand_by_province ON demand (province, id)",
+    # What only some may see: the ways of `show_to` walk these, however many are public.
+    "CREATE INDEX demand_hidden_by_owner ON demand (owner, id)"
+    " WHERE NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')",
+    "CREATE INDEX demand_hidden_by_province ON demand (province, id)"
+    " WHERE NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')",
     "CREATE INDEX demand_by_fields ON demand USING gin (fields)",
     "CREATE INDEX demand_by_industries ON demand USING gin (industries)",
     "CREATE INDEX demand_due ON demand (needed_by) WHERE status IN ('PUBLISHED', 'ON_HOLD')",

@@ -46,6 +46,9 @@ _INDEXES = (
     "CREATE INDEX supply_by_status ON supply (status, id)",
     "CREATE INDEX supply_by_owner ON supply (owner, id)",
     "CREATE INDEX supply_by_country ON supply (country, id)",
+    # What only some may see: the ways of `show_to` walk these, however many are public.
+    "CREATE INDEX supply_hidden_by_owner ON supply (owner, id)"
+    " WHERE NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')",
     "CREATE INDEX supply_by_fields ON supply USING gin (fields)",
     "CREATE INDEX supply_by_industries ON supply USING gin (industries)",
     "CREATE INDEX supply_due ON supply (available_until) WHERE status IN ('PUBLISHED', 'ON_HOLD')",

@@ -12,7 +12,7 @@ PACKAGES := shared svc_demand svc_supply svc_matching svc_reporting gateway ketn
 READY := $(VENV)/.ready
 SECONDS_LONG ?= 1800
 
-.PHONY: help setup run demo test trials check fmt lint types arch bench soak contracts lock clean
+.PHONY: help setup run demo test check fmt lint types arch bench soak contracts lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,15 +36,8 @@ run: $(READY) ## Start everything in the foreground (Ctrl-C stops it)
 demo: $(READY) ## Beside `make run`: load the demo set and show matches (DATA=<folder> for a retrieval set)
 	@exec $(BIN)/ketnoi demo $(if $(DATA),--data "$(DATA)")
 
-# tests/faults, tests/health and tests/policy grow with the next issue; until they are proven
-# on a quiet machine they run on request, and do not count here.
-TRIALS := tests/faults tests/health tests/policy
-
 test: $(READY) ## Run the tests, on a Postgres and NATS of their own
-	@$(BIN)/pytest $(TRIALS:%=--ignore=%) $(ARGS)
-
-trials: $(READY) ## Run the fault trials, injected faults and policy matrices
-	@$(BIN)/pytest $(TRIALS) $(ARGS)
+	@$(BIN)/pytest $(ARGS)
 
 check: $(READY) lint types arch ## Style, types, architecture and dependencies
 

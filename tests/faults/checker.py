@@ -200,7 +200,7 @@ def _ledger(evidence: Evidence, letters: frozenset[str]) -> Findings:
 def _intentions(history: History, evidence: Evidence) -> Findings:
     """One resource for each creation and each reference, the same answer for each repeat."""
     answers: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
-    markers = {call.marker for call in history if call.method == "POST" and call.marker}
+    keys = {call.marker: call.key for call in history if call.method == "POST" and call.marker}
     for call in history.acknowledged:
         if call.key:
             answers[f"{call.client} {call.key}"].add((call.id, call.body))
@@ -211,8 +211,14 @@ def _intentions(history: History, evidence: Evidence) -> Findings:
         rows = evidence.resources[name].values()
         made = Counter(row["title"].rpartition(" ")[2] for row in rows)
         for marker, count in made.items():
-            if count > 1 and marker in markers:
-                yield f"{name}: {count} resources of one creation ({marker})"
+            if count > 1 and marker in keys:
+                known = evidence.keys.get(str(keys[marker]), "not there")
+                born = [
+                    f"{row['id']} at {evidence.moves[name].get(row['id'], [['?']])[0][-1]}"
+                    for row in rows
+                    if row["title"].endswith(f" {marker}")
+                ]
+                yield f"{name}: {count} resources of one creation, {born}; key {known}"
         references = Counter(
             (row["owner"], row["source_system"], row["source_ref"])
             for row in rows

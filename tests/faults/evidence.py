@@ -50,6 +50,8 @@ class Evidence:
     outbox: dict[str, list[Sent]] = field(default_factory=dict)
     inbox: dict[str, set[str]] = field(default_factory=dict)
     letters: list[tuple[str, str, str]] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+    """Idempotency-Key → when it was first seen, and the resource that its stored answer names."""
     runs: list[tuple[str, int, int]] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     listed: int = 0
@@ -107,6 +109,11 @@ async def _resources(
         f" source_system, source_ref, document->>'title' AS title FROM {schema}.{schema}"
     )
     found.resources[name] = {row["id"]: dict(row) for row in rows}
+    for row in await connection.fetch(
+        f"SELECT key, created_at, convert_from(answer, 'UTF8') AS answer FROM {schema}.idempotency"
+    ):
+        answer = json.loads(row["answer"]).get("id") if row["answer"] else None
+        found.keys[row["key"]] = f"{row['created_at']}, answer {answer}"
     moves: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for row in await connection.fetch(
         "SELECT resource_id::text, version, step, from_status, to_status, actor, at"

@@ -82,6 +82,9 @@ class History:
     def close(self) -> None:
         self._out.close()
 
+    def flush(self) -> None:
+        self._out.flush()
+
     def record(self, call: Call) -> None:
         self.calls.append(call)
         self._out.write(json.dumps(asdict(call), ensure_ascii=False) + "\n")

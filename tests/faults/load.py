@@ -62,7 +62,7 @@ class Load:
         """Run the workers; on exit each ends the operation it is in."""
         kinds = [self._publisher] * publishers
         if others:
-            kinds += [self._supplier, self._patcher, self._racer, self._poster, self._reader]
+            kinds += [self._supplier, self._patcher, self.race, self._poster, self._reader]
         workers = [asyncio.create_task(self._repeat(kind)) for kind in kinds]
         try:
             yield self
@@ -194,7 +194,7 @@ class Load:
                 await self._refresh(demand_id)
         return call
 
-    async def _racer(self) -> None:
+    async def race(self) -> None:
         """Several change the same version at once: one may win."""
         if self.demands:
             demand_id = self._dice.choice(list(self.demands))
@@ -305,7 +305,7 @@ class Load:
         return {"Authorization": f"Bearer {self._tokens.get(client, '')}"}
 
 
-def _pauses(tries: int = 400) -> Iterator[float]:
-    """Rests between attempts: soon at first, then half a second; three minutes in all."""
+def _pauses(tries: int = 160) -> Iterator[float]:
+    """Rests between attempts: soon at first, then half a second; over a minute in all."""
     for number in range(tries):
         yield min(0.05 * (number + 1), 0.5)

@@ -4,6 +4,7 @@ Short with the other tests; with `--soak-seconds` (`make soak`) for as long as t
 faults, and a report in `bench-results/`.
 """
 
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ SETTLE_SECONDS = 90.0
 """The broker hands out again after `ack_wait` (60 s) what a killed reader had in hand."""
 ROLLED_BACK_SECONDS = 120.0
 LONG_PAUSE_SECONDS = 65.0
-CRASH_AT = "svc-demand:outbox_committed:5"
+CRASH_AT = "svc-demand:outbox_committed"
 """Beside all that is done from outside, one service ends once of itself."""
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -106,6 +107,7 @@ async def test_a_suite_under_load_survives_everything(
     what, load = ordeal
     await what.well()
     await load.offer()
+    await load.publish()  # here svc-demand ends, and the client insists
     before = await gather_at_rest(what.database_url, what.nats_url, load)
     async with load.running(publishers=2):
         if seconds:
@@ -121,4 +123,9 @@ async def test_a_suite_under_load_survives_everything(
     if seconds:
         report.figures |= what.record.figures()
         report.write(RESULTS / "soak.json")
+    if report.broken:
+        RESULTS.mkdir(exist_ok=True)
+        load.history.flush()
+        shutil.copy(load.history.file, RESULTS / "soak-history.jsonl")
+        shutil.copytree(what.logs, RESULTS / "soak-logs", dirs_exist_ok=True)
     assert not report.broken, str(report)

@@ -1,14 +1,12 @@
 """Only the last step of a walk is written down."""
 
-from dataclasses import replace
-
 from shared.db.resources import ResourceTable
 
 _write = ResourceTable.write
 
 
 async def _write_less(self: ResourceTable, connection, rows) -> None:
-    await _write(self, connection, [replace(row, steps=row.steps[-1:]) for row in rows])
+    await _write(self, connection, [row._replace(steps=row.steps[-1:]) for row in rows])
 
 
 ResourceTable.write = _write_less

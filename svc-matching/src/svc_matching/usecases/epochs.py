@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.identity import Caller, Role
+from shared.db.database import is_passing
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ForbiddenError
 from shared.kernel.faults import crash_point
@@ -25,9 +26,14 @@ LOOK_SECONDS = 0.25
 async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -> None:
     """Freeze and rank until `stop`; batches are short, so that events get their turn between."""
     while not stop.is_set():
-        await freeze_when_due(transactions)
-        while transactions.matcher.has_pending and not stop.is_set():
-            await rank_pending(transactions)
+        try:
+            await freeze_when_due(transactions)
+            while transactions.matcher.has_pending and not stop.is_set():
+                await rank_pending(transactions)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("epochs_wait", error=repr(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
 

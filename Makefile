@@ -55,7 +55,7 @@ arch: $(READY)
 	@for member in $(MEMBERS); do (cd $$member && ../$(BIN)/deptry src) || exit 1; done
 
 bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
-	@exec $(BIN)/python tests/load/bench.py $(ARGS)
+	@PYTHONPATH=tests exec $(BIN)/python -m load.bench $(ARGS)
 
 soak: $(READY) ## Faults on a whole suite under load, for long (SECONDS_LONG=1800)
 	@$(BIN)/pytest tests/faults/test_soak.py -s --soak-seconds=$(SECONDS_LONG) $(ARGS)

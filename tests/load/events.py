@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from alembic.operations import Operations
@@ -58,7 +59,7 @@ async def _fill(transactions: Transactions, count: int) -> None:
                 work.publish(TYPE, new_id(), 1, BODY)
 
 
-async def drain(transactions: Transactions, bus: Bus, count: int) -> None:
+async def drain(transactions: Transactions, bus: Bus, count: int) -> float:
     await _fill(transactions, count)
     relay = Relay(transactions, bus, stream_of("svc_demand"))
     await relay.drain_once()
@@ -69,9 +70,12 @@ async def drain(transactions: Transactions, bus: Bus, count: int) -> None:
     await relay.close()
     took, burnt = time.perf_counter() - started, time.process_time() - cpu
     print(f"drain: {sent / took:,.0f} events/s, {burnt / sent * 1e6:.0f} us CPU an event")
+    return sent / took
 
 
-async def commit_to_ack(transactions: Transactions, bus: Bus, count: int, rate: float) -> None:
+async def commit_to_ack(
+    transactions: Transactions, bus: Bus, count: int, rate: float
+) -> dict[str, float]:
     """The stream's own time stamp says when it was stored; both clocks are this machine's."""
     relay = Relay(transactions, bus, stream_of("svc_demand"))
     acked: asyncio.Queue[float] = asyncio.Queue()
@@ -100,9 +104,10 @@ async def commit_to_ack(transactions: Transactions, bus: Bus, count: int, rate: 
     bus.publish_batch = publish  # type: ignore[method-assign]
     cuts = statistics.quantiles(took, n=100)
     print(f"commit to stream ack at {rate:g}/s: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
+    return {"p50_ms": round(cuts[49], 2), "p99_ms": round(cuts[98], 2), "n": count}
 
 
-async def consume(transactions: Transactions, bus: Bus) -> None:
+async def consume(transactions: Transactions, bus: Bus) -> float:
     seen = 0
     waiting = await bus.pending(SPEC.stream, SPEC.name)
 
@@ -121,9 +126,10 @@ async def consume(transactions: Transactions, bus: Bus) -> None:
     await task
     rate, cost = waiting / took, burnt / waiting * 1e6
     print(f"consume: {rate:,.0f} events/s, {cost:.0f} us CPU an event; {seen:,} were new")
+    return rate
 
 
-async def lost_store(servers: LocalServers, transactions: Transactions, bus: Bus) -> None:
+async def lost_store(servers: LocalServers, transactions: Transactions, bus: Bus) -> float:
     """The stream is gone and made anew: until all is sent again, and all is known again."""
     spec = stream_of("svc_demand")
     relay = Relay(transactions, bus, spec)
@@ -141,27 +147,32 @@ async def lost_store(servers: LocalServers, transactions: Transactions, bus: Bus
     took = time.perf_counter() - started
     await relay.close()
     print(f"lost store: {resent:,} events marked in {marked:.1f} s, sent again in {took:.1f} s")
+    return took / resent * 100_000
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=50_000)
-    parser.add_argument("--acks", type=int, default=1_000)
-    given = parser.parse_args()
+async def measure(events: int, acks: int) -> dict[str, Any]:
+    """All of it, on servers that start empty."""
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_servers(Path(folder), migrations=False, durable=True) as servers:
             transactions = await _transactions(servers)
             bus = Bus(servers.nats_admin_url, "load")
             await bus.start()
             await bus.jetstream()
-            await drain(transactions, bus, given.events)
-            await commit_to_ack(transactions, bus, given.acks, 100)
-            await consume(transactions, bus)
-            await lost_store(servers, transactions, bus)
+            found: dict[str, Any] = {
+                "drain_per_s": round(await drain(transactions, bus, events)),
+                "commit_to_ack": await commit_to_ack(transactions, bus, acks, 100),
+                "consume_per_s": round(await consume(transactions, bus)),
+                "lost_store_s_per_100k": round(await lost_store(servers, transactions, bus), 1),
+            }
             await consume(transactions, bus)
             await bus.close()
             await transactions.database.close()
+            return found
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--acks", type=int, default=1_000)
+    given = parser.parse_args()
+    asyncio.run(measure(given.events, given.acks))

@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     jwks_path: Path = Path("jwks.json")
     cursor_key: SecretStr = SecretStr("")
     database_url: SecretStr = SecretStr("")
-    database_pool_size: int = Field(5, ge=1, le=50)
+    database_pool_size: int = Field(7, ge=1, le=50)
     drain_seconds: float = Field(
         0.25,
         ge=0,

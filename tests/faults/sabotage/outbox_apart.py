@@ -16,11 +16,13 @@ async def _begin(self: work.Transactions) -> AsyncIterator[work.UnitOfWork]:
     if unit.events:
         work.crash_point("outbox_committed")
         async with self.database.begin() as connection:
-            await insert_many(connection, self.tables.outbox, work._rows(unit.events))
+            rows = [work._row(event) for event in unit.events]
+            await insert_many(connection, self.tables.outbox, rows)
     for action in unit._after_commit:
         action()
     if unit.events:
         self._wake()
 
 
-work.Transactions.begin = _begin
+work.UnitOfWork.hand_over = lambda _: []
+work.Transactions.begin = work.Transactions.single = _begin

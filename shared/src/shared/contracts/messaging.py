@@ -32,6 +32,8 @@ class ConsumerSpec:
     filter_subject: str
     ack_wait_seconds: int = 60
     max_ack_pending: int = 64
+    rest_seconds: float = 0.0
+    """Between batches that are not full: a count may be late, and is cheaper in larger batches."""
 
 
 STREAMS: tuple[StreamSpec, ...] = (
@@ -41,12 +43,20 @@ STREAMS: tuple[StreamSpec, ...] = (
     StreamSpec("REPORTING", ("reporting.>",), "svc_reporting"),
 )
 
+_COUNTED = 0.1
+
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("matching-demand", "DEMAND", "svc_matching", "demand.request.>"),
     ConsumerSpec("matching-supply", "SUPPLY", "svc_matching", "supply.offer.>"),
-    ConsumerSpec("reporting-demand", "DEMAND", "svc_reporting", "demand.request.>"),
-    ConsumerSpec("reporting-supply", "SUPPLY", "svc_reporting", "supply.offer.>"),
-    ConsumerSpec("reporting-matching", "MATCHING", "svc_reporting", "matching.>"),
+    ConsumerSpec(
+        "reporting-demand", "DEMAND", "svc_reporting", "demand.request.>", rest_seconds=_COUNTED
+    ),
+    ConsumerSpec(
+        "reporting-supply", "SUPPLY", "svc_reporting", "supply.offer.>", rest_seconds=_COUNTED
+    ),
+    ConsumerSpec(
+        "reporting-matching", "MATCHING", "svc_reporting", "matching.>", rest_seconds=_COUNTED
+    ),
 )
 
 

@@ -41,7 +41,7 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, name: str = "ketnoi", schema: str = ""
+        self, url: str, *, pool_size: int = 7, name: str = "ketnoi", schema: str = ""
     ) -> None:
         settings = {"application_name": name, "jit": "off"}
         self._settings = settings | ({"search_path": schema} if schema else {})
@@ -50,7 +50,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             json_serializer=to_json,
             pool_size=pool_size,
-            max_overflow=2,
+            max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_recycle=1800,
             connect_args={

@@ -5,7 +5,7 @@ hand it on without looking into it; the other columns repeat what is filtered, g
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -53,7 +53,9 @@ class ResourceRow(NamedTuple):
 class ResourceTable:
     """Writes the rows of one table; what is changed must be locked."""
 
-    def __init__(self, table: Table, transition: Table, natural_key: str) -> None:
+    def __init__(self, table: Table, transition: Table, natural_key: str, *, outbox: Table) -> None:
+        self._outbox = outbox
+        self._announce: dict[tuple[str, tuple[str, ...]], str] = {}
         self._name = table.name
         self._staging = f"staging_{table.name}"
         self._staged_history = f"staging_{transition.name}"
@@ -66,7 +68,7 @@ class ResourceTable:
         values = ", ".join(_placed(column, place) for place, column in enumerate(columns, 1))
         history = f"INSERT INTO {transition.name} ({', '.join(_HISTORY)})"
         self._insert = (
-            f"WITH written AS (INSERT INTO {self._name} ({names}) VALUES ({values}))"
+            f"written AS (INSERT INTO {self._name} ({names}) VALUES ({values}))"
             f" {history} {_steps(after=len(columns))}"
         )
         # An update's parameters: what changes, the steps, and last the id.
@@ -80,7 +82,7 @@ class ResourceTable:
             for name in ("version", "updated_at")
         )
         self._update = (
-            f"WITH written AS (UPDATE {self._name} SET {updates} WHERE id = {wanted})"
+            f"written AS (UPDATE {self._name} SET {updates} WHERE id = {wanted})"
             f" {history} {_steps(after=len(sets), of=(wanted, version, at))}"
         )
         self._insert_staged = (
@@ -96,6 +98,18 @@ class ResourceTable:
             f"{history} {_steps(after=0, of=('row.id', 'row.version', '$9::timestamptz'))},"
             " unnest($7::uuid[], $8::integer[]) AS row (id, version)"
         )
+        self._has_ref = (
+            f"SELECT EXISTS (SELECT FROM {self._name}"
+            " WHERE owner = $1 AND source_system = $2 AND source_ref = $3)"
+        )
+        # Key by key along the unique index: one set of keys joined to the table would be planned
+        # while the table is empty, as a walk over all that the owner has.
+        self._lock_by_refs = (
+            f"SELECT found.* FROM unnest($2::text[], $3::text[]) AS key (system, ref),"
+            f" LATERAL (SELECT {STANDING}, source_system, source_ref FROM {self._name}"
+            " WHERE owner = $1 AND source_system = key.system AND source_ref = key.ref"
+            " FOR UPDATE) AS found"
+        )
         self._insert_staged_history = f"{history} SELECT {', '.join(_HISTORY)} FROM"
         self._insert_staged_history += f" {self._staged_history}"
 
@@ -103,12 +117,41 @@ class ResourceTable:
         """Return a row's values in the order of the columns."""
         return tuple([values[name] for name in self._columns])
 
-    async def write(self, connection: AsyncConnection, rows: Sequence[ResourceRow]) -> None:
-        """Write rows with their history; KeyTakenError when a new one's key is not new."""
+    async def has_ref(self, connection: AsyncConnection, owner: str, key: tuple[str, str]) -> bool:
+        """Say whether one of the tenant's rows has this key."""
+        return bool(await driver_of(connection).fetchval(self._has_ref, owner, *key))
+
+    async def lock_by_refs(
+        self, connection: AsyncConnection, owner: str, keys: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], Standing]:
+        """Return how those of a tenant's rows stand that have one of the keys, locked.
+
+        Locks are taken in the order of the keys: two batches cannot wait for each other.
+        """
+        ordered = sorted(set(keys))
+        records = await driver_of(connection).fetch(
+            self._lock_by_refs,
+            owner,
+            [system for system, _ in ordered],
+            [ref for _, ref in ordered],
+        )
+        return {(r["source_system"], r["source_ref"]): _standing_of(r) for r in records}
+
+    async def write(
+        self,
+        connection: AsyncConnection,
+        rows: Sequence[ResourceRow],
+        events: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write rows with their history; KeyTakenError when a new one's key is not new.
+
+        One row can bring one event (as a row of the outbox): all is one statement then, which
+        needs no transaction around it.
+        """
         driver = driver_of(connection)
         try:
             if len(rows) == 1:
-                await self._write_one(driver, rows[0])
+                await self._write_one(driver, rows[0], *events)
             elif rows:
                 await self._write_many(driver, rows)
         except asyncpg.UniqueViolationError as error:
@@ -116,13 +159,30 @@ class ResourceTable:
                 raise KeyTakenError from error
             raise
 
-    async def _write_one(self, driver: Driver, row: ResourceRow) -> None:
+    async def _write_one(
+        self, driver: Driver, row: ResourceRow, event: Mapping[str, Any] | None = None
+    ) -> None:
         steps = _columns_of(row.steps)
         if row.created:
-            await driver.execute(self._insert, *row.values, *steps, row.id, row.version, row.at)
+            statement, values = self._insert, [*row.values, *steps, row.id, row.version, row.at]
         else:
-            changed = (row.values[place] for place in self._changing)
-            await driver.execute(self._update, *changed, *steps, row.id)
+            statement = self._update
+            values = [*(row.values[place] for place in self._changing), *steps, row.id]
+        if event is not None:
+            statement = self._announcing(statement, tuple(event), after=len(values))
+            values += event.values()
+        await driver.execute(f"WITH {statement}", *values)
+
+    def _announcing(self, statement: str, names: tuple[str, ...], *, after: int) -> str:
+        """Return the same statement, writing an event with what stands behind its parameters."""
+        known = self._announce.get((statement, names))
+        if known is None:
+            places = ", ".join(
+                _placed(self._outbox.c[name], place) for place, name in enumerate(names, after + 1)
+            )
+            written = f"INSERT INTO {self._outbox.name} ({', '.join(names)}) VALUES ({places})"
+            known = self._announce[statement, names] = f"announced AS ({written}), {statement}"
+        return known
 
     async def _write_many(self, driver: Driver, rows: Sequence[ResourceRow]) -> None:
         """COPY into temporary tables: row-level security refuses it where it counts."""
@@ -159,7 +219,7 @@ class ResourceTable:
             await driver.execute(self._insert_staged_history)
 
 
-def standing_of(record: Record) -> Standing:
+def _standing_of(record: Record) -> Standing:
     """Return a row's standing from the columns of STANDING."""
     return Standing(
         id=record["id"],

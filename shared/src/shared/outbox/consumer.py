@@ -52,7 +52,10 @@ class Consumer:
         try:
             while not stop.is_set():
                 if deliveries := await self.pull.fetch():
+                    count = len(deliveries)
                     await self._work_off(deliveries, stop)
+                    if count < self.pull.spec.max_ack_pending:
+                        await _wait(stop, self.pull.spec.rest_seconds)
         finally:
             await self.pull.close()
 
@@ -229,6 +232,8 @@ class Consumer:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    if seconds <= 0:
+        return
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), timeout=seconds)
 

@@ -1,6 +1,6 @@
 """Reading and writing demands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,19 +17,17 @@ from shared.db.database import driver_of
 from shared.db.history import read_history
 from shared.db.resources import (
     BODY,
-    STANDING,
     Conditions,
     KeyTakenError,
     Record,
     ResourceRow,
     ResourceTable,
-    standing_of,
 )
 from shared.kernel.errors import ConflictError
 from shared.kernel.text import search_key
-from svc_demand.storage.tables import NATURAL_KEY, demand, transition
+from svc_demand.storage.tables import NATURAL_KEY, demand, messaging, transition
 
-_TABLE = ResourceTable(demand, transition, NATURAL_KEY)
+_TABLE = ResourceTable(demand, transition, NATURAL_KEY, outbox=messaging.outbox)
 _SHOWN = f"owner, status, visibility, province, version, {BODY}"
 _STORED = f"announced, {BODY}"
 _HIDDEN = "NOT (status = 'PUBLISHED' AND visibility = 'PUBLIC')"
@@ -83,19 +81,16 @@ async def read(
     return _stored(record) if record is not None else None
 
 
+async def has_ref(connection: AsyncConnection, owner: str, key: tuple[str, str]) -> bool:
+    """Say whether the tenant has a demand with this key, without waiting for anybody."""
+    return await _TABLE.has_ref(connection, owner, key)
+
+
 async def lock_by_refs(
     connection: AsyncConnection, owner: str, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Standing]:
     """Return how those of a tenant's demands stand that have one of the keys, locked."""
-    records = await driver_of(connection).fetch(
-        f"SELECT {STANDING}, source_system, source_ref FROM demand"
-        " WHERE owner = $1 AND (source_system, source_ref) IN"
-        " (SELECT * FROM unnest($2::text[], $3::text[])) ORDER BY id FOR UPDATE",
-        owner,
-        [system for system, _ in keys],
-        [ref for _, ref in keys],
-    )
-    return {(r["source_system"], r["source_ref"]): standing_of(r) for r in records}
+    return await _TABLE.lock_by_refs(connection, owner, keys)
 
 
 async def lock_due(connection: AsyncConnection, today: date, limit: int) -> list[Stored[Demand]]:
@@ -148,10 +143,17 @@ def rows_of(changes: Iterable[Change[Demand]], documents: Iterable[bytes]) -> li
     return [_row(change, body) for change, body in zip(changes, documents, strict=True)]
 
 
-async def write(connection: AsyncConnection, rows: Sequence[ResourceRow]) -> None:
-    """Write the new states and their history; rows that are changed must be locked."""
+async def write(
+    connection: AsyncConnection,
+    rows: Sequence[ResourceRow],
+    events: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write the new states and their history; rows that are changed must be locked.
+
+    `events` are outbox rows, for one row alone: all of it is one statement then.
+    """
     try:
-        await _TABLE.write(connection, rows)
+        await _TABLE.write(connection, rows, events)
     except KeyTakenError as error:
         raise NaturalKeyTakenError from error
 

@@ -43,10 +43,28 @@ async def upsert_demand(
     """Bring one demand to what the row says."""
     for _ in range(RACES):
         try:
+            if version is None and key is None:
+                created = await _create_if_new(transactions, caller, row)
+                if created is not None:
+                    return created
             return await _upsert_once(transactions, caller, row, version, key)
         except store.NaturalKeyTakenError as error:
             taken = error
     raise taken
+
+
+async def _create_if_new(
+    transactions: Transactions, caller: Caller, row: DemandUpsert
+) -> UpsertedDemand | None:
+    """Write what is new by one statement; the natural key's constraint decides a race."""
+    natural = rules.natural_key(row)
+    async with transactions.single() as work:
+        if await store.has_ref(work.connection, caller.tenant, natural):
+            return None
+        change = _change(None, row, caller, work.now)
+        assert change is not None  # noqa: S101 - what is new always changes something
+        await record(work, [change])
+    return UpsertedDemand(outcome=Outcome.CREATED, demand=change.after.resource)
 
 
 async def _upsert_once(
@@ -66,14 +84,7 @@ async def _upsert_once(
                 if known is None:
                     raise _nothing_there(version)
                 check_version(version, known.version)
-            change = rules.upsert(
-                known,
-                row,
-                new_id=new_id(),
-                caller=caller,
-                recorded_as=f"by-ref {'/'.join(natural)}",
-                now=work.now,
-            )
+            change = _change(known, row, caller, work.now)
             if change is None:
                 assert known is not None  # noqa: S101 - what is new always changes something
                 stored = await store.read(work.connection, known.id)
@@ -83,6 +94,19 @@ async def _upsert_once(
             return UpsertedDemand(outcome=_outcome(change), demand=change.after.resource)
 
         return await once(work.connection, idempotency, key, UpsertedDemand, effect)
+
+
+def _change(
+    known: Standing | None, row: DemandUpsert, caller: Caller, now: datetime
+) -> Change[Demand] | None:
+    return rules.upsert(
+        known,
+        row,
+        new_id=new_id(),
+        caller=caller,
+        recorded_as=f"by-ref {'/'.join(rules.natural_key(row))}",
+        now=now,
+    )
 
 
 async def import_demands(

@@ -72,7 +72,7 @@ def _month(text: str | None) -> date | None:
     return date.fromisoformat(f"{text}-01") if text else None
 
 
-def _transactions(request: Request) -> Transactions:
+async def _transactions(request: Request) -> Transactions:
     found: Transactions = request.app.state.transactions
     return found
 

@@ -1,11 +1,24 @@
 """Keeps the newest state of each thing, in whatever order the states come."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, case, func, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    JSON,
+    String,
+    Table,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from svc_reporting.storage.tables import watermark
@@ -25,7 +38,20 @@ async def keep_newest(
     if not rows:
         return
     key = table.primary_key.columns.values()[0].name
-    statement = insert(table).values(_newest_of_each(rows, key, earliest))
+    newest = _newest_of_each(rows, key, earliest)
+    statement = _keep_newest(table, tuple(rows[0]), frozenset(earliest))
+    await connection.execute(statement, {"rows": json.dumps(newest, default=str)})
+
+
+@lru_cache(maxsize=32)
+def _keep_newest(table: Table, names: tuple[str, ...], earliest: frozenset[str]) -> Insert:
+    """One statement however many rows there are: they come as one JSON parameter, since a
+    parameter for each value would be compiled anew for each number of rows.
+    """
+    given_rows = func.json_populate_recordset(
+        literal_column(f"NULL::{table.name}"), cast(bindparam("rows", type_=String), JSON)
+    ).table_valued(*(table.c[name] for name in names))
+    statement = insert(table).from_select(names, select(*(given_rows.c[name] for name in names)))
     given = statement.excluded
     newer = tuple_(given.epoch, given.version) > tuple_(table.c.epoch, table.c.version)
     changes = {
@@ -35,9 +61,8 @@ async def keep_newest(
         for column in table.c
         if not column.primary_key and column.computed is None
     }
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=[table.c[key]], set_=changes)
-    )
+    key = table.primary_key.columns.values()[0]
+    return statement.on_conflict_do_update(index_elements=[key], set_=changes)
 
 
 def _newest_of_each(rows: Sequence[Row], key: str, earliest: Collection[str]) -> list[Row]:

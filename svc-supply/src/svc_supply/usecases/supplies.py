@@ -28,7 +28,7 @@ async def create_supply(
     transactions: Transactions, caller: Caller, profile: SupplyProfile, key: Idempotency | None
 ) -> Supply:
     """Begin a draft."""
-    async with transactions.begin() as work:
+    async with transactions.begin() if key else transactions.single() as work:
 
         async def effect() -> Supply:
             change = rules.create(profile, new_id=new_id(), caller=caller, now=work.now)
@@ -148,8 +148,9 @@ async def record_one(work: UnitOfWork, change: Change[Supply]) -> Supply:
 async def record(work: UnitOfWork, changes: Sequence[Change[Supply]]) -> None:
     """Write changes with their history and their events."""
     documents = [to_document(change.after.resource) for change in changes]
-    await store.write(work.connection, store.rows_of(changes, documents))
     announce(work, changes, documents)
+    events = work.hand_over() if len(changes) == 1 else ()
+    await store.write(work.connection, store.rows_of(changes, documents), events)
 
 
 def announce(

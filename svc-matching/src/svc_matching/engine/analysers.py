@@ -25,6 +25,7 @@ _CHARACTERS = frozenset({"ko", "ja", "zh"})
 _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 
 _ENGLISH_STEMMER = Stemmer.Stemmer("english")
@@ -78,12 +79,12 @@ def in_characters(language: str) -> bool:
 def words_of(text: str, language: str) -> list[str]:
     """Return a text's words as written, in order, for `form_of` and for showing.
 
-    In Korean, Japanese and Chinese these are characters; in Vietnamese punctuation stays, since
-    no compound reaches across it.
+    In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
+    in Vietnamese punctuation stays, since no compound reaches across it.
     """
     whole = unify_tone_placement(unicodedata.normalize("NFC", text))
     if in_characters(language):
-        return [character for character in whole if character.isalnum()]
+        return _CHARACTER.findall(whole)
     if language == "vi":
         return _tokens(whole)
     return [word[:MAX_WORD] for word in _RUN.findall(whole) if len(word) > 1]

@@ -14,7 +14,6 @@ from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import (
     K3,
-    KIND_WEIGHTS,
     QUERY_UNIT,
     QueryVector,
     TermSets,
@@ -31,6 +30,8 @@ SILENT_SHARE = 0.25
 """What the words that no concept covers count in a comparison by concepts alone: another language
 cannot share them, and cannot be taken to."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
+ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
+"""What terms count that stand in both languages as they are, beside a translated word."""
 
 
 def queries_of(
@@ -90,13 +91,13 @@ def _translated(
     repeated = (K3 + 1) * frequency / (frequency + K3)
     own = impacts(vector, _average(vector, frozen))
     sets: list[tuple[float, int, list[tuple[int, float]]]] = []
-    for place in np.flatnonzero(np.isin(kinds, (WORD, UNIT_KIND, *_BY_CONCEPT))).tolist():
+    for place in np.flatnonzero(np.isin(kinds, (*ACROSS, UNIT_KIND))).tolist():
         number = int(vector.ids[place])
         if kinds[place] == UNIT_KIND:
             words, rarity = _words_of(lexicon.term(number), lexicon, frozen)
         else:
             known = number < len(rarities)
-            words = [(number, float(KIND_WEIGHTS[kinds[place]]))]
+            words = [(number, ACROSS[int(kinds[place])])]
             rarity = float(rarities[number]) if known else 1.0
         if words:
             strongest = max(share for _, share in words)

@@ -123,7 +123,7 @@ def _pieces(text: str, language: str, *, shadows: bool) -> list[tuple[str, str]]
 @lru_cache(maxsize=65_536)
 def _piece(word: str, language: str, shadows: bool) -> str:
     form = form_of(word, language)
-    if in_characters(language):
+    if in_characters(language) and not word.isascii():
         return form
     return f"<{fold(form) if shadows else form}>"
 

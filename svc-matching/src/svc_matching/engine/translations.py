@@ -16,7 +16,7 @@ UNIT = "%"
 _SHADOW = "~"
 _LONGEST = 7
 """Syllables of a word; longer labels are found word by word."""
-INNER = 0.35
+INNER = 0.5
 """What the words inside a longer word count beside it."""
 _DECAY = 0.8
 """What a translation counts beside the more usual one before it."""

@@ -15,12 +15,12 @@ from svc_matching.engine.views import UNIT, View
 K1 = 1.2
 B = 0.75
 K3 = 8.0
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25, 0.5, 0.1, 0.0])
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25, 0.15, 0.03, 0.0])
 """Word, syllable, its shadow, pair, its shadow, concept, family, unit: pairs are words where
 syllables are ambiguous, a form without marks counts little beside the exact one, and a concept
-comes on top of the words that name it."""
+comes on top of the words that name it, which one language shares anyway."""
 
-UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0, 0.5, 0.1, 0.0])
+UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0, 0.15, 0.03, 0.0])
 """The same for a text typed without marks: its shadows are all there is."""
 
 MAX_QUERY_TERMS = 512

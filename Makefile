@@ -11,8 +11,9 @@ MEMBERS := shared svc-demand svc-supply svc-matching svc-reporting gateway deplo
 PACKAGES := shared svc_demand svc_supply svc_matching svc_reporting gateway ketnoi
 READY := $(VENV)/.ready
 SECONDS_LONG ?= 1800
+SPLIT ?= dev
 
-.PHONY: help setup run demo test check fmt lint types arch bench soak contracts lock clean
+.PHONY: help setup run demo test check fmt lint types arch bench quality diagnosis soak contracts lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +57,12 @@ arch: $(READY)
 
 bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
 	@PYTHONPATH=tests exec $(BIN)/python -m load.bench $(ARGS)
+
+quality: $(READY) ## Rank judged retrieval sets (DATA=<folder of sets> SPLIT=dev JSON=<file>)
+	@PYTHONPATH=tests exec $(BIN)/python -m quality.measure "$(DATA)" --split $(SPLIT) $(if $(JSON),--json "$(JSON)") $(ARGS)
+
+diagnosis: $(READY) ## How often diagnosis and reason are right, on this project's own set
+	@PYTHONPATH=tests exec $(BIN)/python -m quality.diagnosis $(ARGS)
 
 soak: $(READY) ## Faults on a whole suite under load, for long (SECONDS_LONG=1800)
 	@$(BIN)/pytest tests/faults/test_soak.py -s --soak-seconds=$(SECONDS_LONG) $(ARGS)

@@ -353,7 +353,7 @@ def test_an_explanation_weighs_terms_as_the_ranking_did() -> None:
     offered = views_of(SupplyProfile(title="tea dryer pump boiler", language="en"))
     text = DemandText(wanted, engine.frozen)
     terms = {each.term: each.share for each in text.matched(offered)}
-    assert set(terms) == {"tea", "dryer", "pump"}
+    assert {name for name in terms if name[0] != "#"} == {"tea", "dryer", "pump"}
     assert terms["pump"] > terms["tea"]
     assert sum(terms.values()) == pytest.approx(1_000_000, abs=3)
     assert text.matched(views_of(SupplyProfile(title="Robot", language="en"))) == ()

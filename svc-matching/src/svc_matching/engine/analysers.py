@@ -18,12 +18,14 @@ from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "1"
+ANALYSER_VERSION = "2"
 MAX_WORD = 40
+_CHARACTERS = frozenset({"ko", "ja", "zh"})
 
 _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 
 _ENGLISH_STEMMER = Stemmer.Stemmer("english")
@@ -67,6 +69,39 @@ def _bigrams(run: str) -> list[str]:
 
 def _is_word(token: str) -> bool:
     return token[0].isalnum() and not token.isdecimal()
+
+
+def in_characters(language: str) -> bool:
+    """Whether a language is compared character by character: it writes no spaces, or any."""
+    return language in _CHARACTERS
+
+
+def words_of(text: str, language: str) -> list[str]:
+    """Return a text's words as written, in order, for `form_of` and for showing.
+
+    In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
+    in Vietnamese punctuation stays, since no compound reaches across it.
+    """
+    whole = unify_tone_placement(unicodedata.normalize("NFC", text))
+    if in_characters(language):
+        return _CHARACTER.findall(whole)
+    if language == "vi":
+        return _tokens(whole)
+    return [word[:MAX_WORD] for word in _RUN.findall(whole) if len(word) > 1]
+
+
+def form_of(word: str, language: str) -> str:
+    """Return what a word of `words_of` is compared by."""
+    lower = word.lower()
+    if language == "vi" or in_characters(language):
+        return lower
+    return _german(lower) if language == "de" else _english(lower)
+
+
+def stems_of(english: str) -> list[str]:
+    """Return the stems of an English phrase that carry meaning."""
+    words = (word for word in _RUN.findall(_normal(english)) if len(word) > 1)
+    return [_english(word) for word in words if word not in ENGLISH and not word.isdecimal()]
 
 
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:

@@ -14,14 +14,16 @@ from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearn
 from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.queries import EXTRA_QUERIES, queries_of
 from svc_matching.engine.scoring import Millionths, millionths, relevance
 from svc_matching.engine.slots import Slots as SlotTable
 from svc_matching.engine.sparse_rows import SparseRows, Terms
-from svc_matching.engine.statistics import Statistics
-from svc_matching.engine.vectors import QueryVector, TextVector, query
+from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.vectors import QueryVector, TextVector
 from svc_matching.engine.weights import Weights
 
-MAX_VIEWS = 8
+MAX_TEXTS = 6
+MAX_VIEWS = MAX_TEXTS + EXTRA_QUERIES
 MAX_CELLS = 1 << 21
 """Products of supplies and demands that are made at once, for the sake of memory."""
 
@@ -54,8 +56,7 @@ class DemandIndex:
         demand_id: UUID,
         facts: DemandFacts,
         vectors: tuple[TextVector, ...],
-        statistics: Statistics,
-        rarities: Values,
+        frozen: Frozen,
     ) -> DemandEntry:
         if demand_id in self.slots:
             self.drop(demand_id)
@@ -67,25 +68,12 @@ class DemandIndex:
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
         self._ipc.put(slot, facts.ipc)
-        return self._weigh(slot, facts, vectors[:MAX_VIEWS], statistics, rarities)
+        return self._weigh(slot, facts, vectors[:MAX_TEXTS], frozen)
 
     def _weigh(
-        self,
-        slot: int,
-        facts: DemandFacts,
-        vectors: tuple[TextVector, ...],
-        statistics: Statistics,
-        rarities: Values,
+        self, slot: int, facts: DemandFacts, vectors: tuple[TextVector, ...], frozen: Frozen
     ) -> DemandEntry:
-        queries = tuple(
-            query(
-                view,
-                statistics.average_length(view.language),
-                rarities,
-                self._lexicon.kinds(view.ids),
-            )
-            for view in vectors
-        )
+        queries = queries_of(vectors, self._lexicon, frozen)
         entry = self._entries[slot] = DemandEntry(facts, vectors, queries)
         for place, each in enumerate(queries):
             self._rows.put(slot * MAX_VIEWS + place, each.ids, each.weights)
@@ -97,11 +85,11 @@ class DemandIndex:
         for place in range(len(self._entries.pop(slot).queries)):
             self._rows.drop(slot * MAX_VIEWS + place)
 
-    def reweigh(self, statistics: Statistics, rarities: Values) -> None:
+    def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
         self._rows = SparseRows()
         for slot, entry in self._entries.items():
-            self._weigh(slot, entry.facts, entry.vectors, statistics, rarities)
+            self._weigh(slot, entry.facts, entry.vectors, frozen)
         self._rows.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:

@@ -15,10 +15,8 @@ from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.vectors import TextVector, vector_of
 from svc_matching.engine.views import View
+from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.engine.weights import Weights, load_weights
-
-VOCABULARY_VERSION = "none"
-"""There is no technology vocabulary yet: languages meet in loan words, codes and translations."""
 
 
 class Engine:
@@ -37,6 +35,7 @@ class Engine:
         self.supplies = SupplyIndex()
         self.demands = DemandIndex(self.lexicon)
         self._ranker = Ranker(self.supplies, self.weights)
+        self.vocabulary_version = load_vocabulary().version
 
     @property
     def statistics(self) -> Statistics:
@@ -58,7 +57,7 @@ class Engine:
     def put_demand(self, demand_id: UUID, facts: DemandFacts, views: Iterable[View]) -> None:
         """Open a demand, or replace it; its bar lets everything through until it is set."""
         vectors = self._vectors(views)
-        self.demands.put(demand_id, facts, vectors, self.statistics, self.frozen.rarities)
+        self.demands.put(demand_id, facts, vectors, self.frozen)
 
     def drop_demand(self, demand_id: UUID) -> None:
         """Close a demand; an unknown one is no error."""
@@ -82,7 +81,7 @@ class Engine:
         """Weigh everything by these statistics; every list is to be ranked anew."""
         self.before, self.frozen = self.frozen, Frozen.of(statistics, self.lexicon)
         self.supplies.reweigh(statistics)
-        self.demands.reweigh(statistics, self.frozen.rarities)
+        self.demands.reweigh(self.frozen)
 
     def rank(self, demand_id: UUID) -> Ranking:
         """Rank all supplies for one open demand."""

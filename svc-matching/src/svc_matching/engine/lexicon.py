@@ -5,18 +5,23 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-POOLS = ("latin", "vi", "ko", "han")
+LATIN, ALL = "latin", "all"
+POOLS = (LATIN, "vi", "ko", "han", ALL)
+"""Texts by script; concepts occur in all of them."""
 
+WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(8)
+"""Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks; a concept
+and a family of concepts; a word that asks by its translations alone."""
 
-WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR = range(5)
-"""Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks."""
-
-_LATIN, _VIETNAMESE, _KOREAN, _HAN = range(len(POOLS))
+_LATIN, _VIETNAMESE, _KOREAN, _HAN, _ALL = range(len(POOLS))
+_SPECIAL = {"#": (_ALL, CONCEPT_KIND), "^": (_ALL, BROADER_KIND), "%": (_VIETNAMESE, UNIT_KIND)}
 
 
 def _pool_and_kind(term: str) -> tuple[int, int]:
     """Return the pool of texts that a term can occur in, by its script, and its kind."""
     first = term[0]
+    if first in _SPECIAL:
+        return _SPECIAL[first]
     if first == "=":
         return _VIETNAMESE, PAIR if "_" in term else SYLLABLE
     if first == "~":

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.queries import queries_of
 from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.tagging import CONCEPT, broader_terms
+from svc_matching.engine.translations import UNIT
 from svc_matching.engine.vectors import (
     IntArray,
     QueryVector,
     TextVector,
+    best_of_sets,
     document,
     overlap,
-    query,
     vector_of,
 )
 from svc_matching.engine.vietnamese import fold
@@ -32,10 +34,17 @@ MAX_TERMS = 40
 
 @dataclass(frozen=True, slots=True)
 class MatchedTerm:
-    """A shared term and its share of the term relevance, in millionths."""
+    """A term of the demand, the term of the supply it met, and its share of the term relevance.
+
+    Shares are in millionths. The two terms differ where a word met its translation.
+    """
 
     term: str
+    found: str
     share: int
+
+
+Met = tuple[str, str]
 
 
 class DemandText:
@@ -45,35 +54,39 @@ class DemandText:
         self._frozen = frozen
         self._lexicon = Lexicon()
         vectors = [vector_of(view, self._lexicon) for view in views]
-        rarities = frozen.rarities_of(self._lexicon.terms())
-        self._queries = [self._query(vector, rarities) for vector in vectors]
-
-    def _query(self, vector: TextVector, rarities: NDArray[np.float64]) -> QueryVector:
-        average = self._frozen.statistics.average_length(vector.language)
-        return query(vector, average, rarities, self._lexicon.kinds(vector.ids))
+        self._queries = queries_of(vectors, self._lexicon, frozen)
 
     def matched(self, supply: Sequence[View]) -> tuple[MatchedTerm, ...]:
-        """Return the shared terms, strongest first, in the demand's language that fits best."""
+        """Return the shared terms, strongest first, of the query that the supply answers best."""
         row = self._document(supply)
-        best: tuple[float, IntArray, NDArray[np.int64]] | None = None
+        languages = {view.language for view in supply}
+        best: tuple[float, dict[Met, int]] | None = None
         for each in self._queries:
-            ids, parts = overlap(each.ids, each.weights, *row)
-            share = parts.sum() / each.self_score
-            if len(ids) and (best is None or share > best[0]):
-                best = share, ids, parts
+            if each.audience is not None and not each.audience & languages:
+                continue
+            parts = self._parts(each, *row)
+            share = sum(parts.values()) / each.self_score
+            if parts and (best is None or share > best[0]):
+                best = share, parts
         if best is None:
             return ()
-        _, ids, parts = best
-        total = int(parts.sum())
-        strong = np.lexsort((ids, -parts))[:MAX_TERMS]
-        grouped = _group(
-            {
-                self._lexicon.term(number): int(parts[place])
-                for place, number in zip(strong.tolist(), ids[strong].tolist(), strict=True)
-            }
-        )
+        parts = best[1]
+        total = sum(parts.values())
+        strong = sorted(parts.items(), key=lambda item: (-item[1], item[0]))[:MAX_TERMS]
+        grouped = _group(dict(strong))
         strongest = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONCEPTS]
-        return tuple(MatchedTerm(term, round(MILLION * part / total)) for term, part in strongest)
+        return tuple(MatchedTerm(*met, round(MILLION * part / total)) for met, part in strongest)
+
+    def _parts(self, asked: QueryVector, ids: IntArray, values: IntArray) -> dict[Met, int]:
+        """Return what each pair of terms adds to the score."""
+        term = self._lexicon.term
+        if asked.sets is None:
+            shared, parts = overlap(asked.ids, asked.weights, ids, values)
+            pairs = zip(shared.tolist(), shared.tolist(), parts.tolist(), strict=True)
+        else:
+            found, parts = best_of_sets(asked.sets, ids, values)
+            pairs = zip(asked.sets.asked.tolist(), found.tolist(), parts.tolist(), strict=True)
+        return {(term(own), term(met)): part for own, met, part in pairs if part > 0}
 
     def _document(self, supply: Sequence[View]) -> tuple[IntArray, IntArray]:
         """Return the supply's impacts, for the demand's terms only."""
@@ -90,20 +103,36 @@ class DemandText:
         return document(tuple(vectors), tuple(averages))
 
 
-def _group(parts: dict[str, int]) -> dict[str, int]:
-    """Add shadows to the exact form, and lone syllables to the strongest bigram they are in."""
-    merged: dict[str, int] = {}
-    exact = {_shadow(term): term for term in parts if term[0] == "="}
-    for term, part in parts.items():
-        home = exact.get(term, term)
+def _group(parts: dict[Met, int]) -> dict[Met, int]:
+    """Put together what is one thing to a reader.
+
+    Shadows go to the exact form, lone syllables to the strongest bigram they are in, a family to
+    a concept of it, a word inside a longer one to the longer one.
+    """
+    merged: dict[Met, int] = {}
+    families = {
+        family: (term, found)
+        for term, found in sorted(parts)
+        if term[0] == CONCEPT
+        for family in broader_terms(term[1:])
+    }
+    exact = {_shadow(term): (term, found) for term, found in parts if term[0] == "="}
+    for (term, found), part in parts.items():
+        home = exact.get(term) or families.get(term) or (term, found)
         merged[home] = merged.get(home, 0) + part
-    pairs = sorted((t for t in merged if "_" in t), key=lambda t: (-merged[t], t))
-    for pair in pairs:
-        prefix = pair[0]
-        for syllable in pair[1:].split("_"):
-            part = merged.pop(prefix + syllable, 0)
-            merged[pair] += part
+    for met in sorted((m for m in merged if "_" in m[0]), key=lambda m: (-merged[m], m)):
+        for syllable in met[0][1:].split("_"):
+            merged[met] += merged.pop((met[0][0] + syllable,) * 2, 0)
+    units = sorted((m for m in merged if m[0][0] == UNIT), key=lambda m: (-len(m[0]), m))
+    for place, longer in enumerate(units):
+        for inner in units[place + 1 :]:
+            if longer in merged and inner in merged and _is_inside(inner[0], longer[0]):
+                merged[longer] += merged.pop(inner)
     return merged
+
+
+def _is_inside(inner: str, longer: str) -> bool:
+    return f" {inner[1:]} " in f" {longer[1:]} "
 
 
 @lru_cache(maxsize=65_536)

@@ -4,6 +4,7 @@ An immutable base in compressed columns, a small delta of rows changed since, an
 rows that no longer count; when the delta grows large, all becomes a new base.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from svc_matching.engine.vectors import IntArray
+from svc_matching.engine.vectors import IntArray, TermSets
 
 _DELTA_FLOOR = 256
 _DELTA_SHARE = 8
@@ -82,6 +83,21 @@ class SparseRows:
             out[:, slots] = _product(queries, matrix, len(slots))
         return out
 
+    def dot_sets(self, sets: TermSets, size: int) -> Scores:
+        """Return what every slot below `size` has of a query by sets: the best of each."""
+        out = _best_product(sets, self._base, size)
+        if self._stale:
+            out[[slot for slot in self._stale if slot < size]] = 0
+        if self._changed:
+            slots, matrix = self._current_delta()
+            out[slots] = _best_product(sets, matrix, len(slots))
+        return out
+
+    def dot_sets_with(self, sets: TermSets, slots: Sequence[int]) -> Scores:
+        """Return the same for a few slots."""
+        rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
+        return _best_product(sets, _by_term(rows, len(slots)), len(slots))
+
     def dot_with(self, queries: Sequence[Terms], slots: Sequence[int]) -> Scores:
         """Return the products of each query (a row) with a few slots."""
         rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
@@ -132,3 +148,31 @@ def _product(queries: Sequence[Terms], matrix: sparse.csr_array, size: int) -> S
     height = min(size, height)
     out[:, :height] = (left @ matrix).toarray()[:, :height]
     return out
+
+
+def _best_product(sets: TermSets, matrix: sparse.csr_array, size: int) -> Scores:
+    """Add up, slot by slot, the best product of each set."""
+    width, height = matrix.shape
+    total, best = np.zeros((2, max(size, height)), np.int32)
+    starts, columns, values = matrix.indptr, matrix.indices, matrix.data
+    for first, last in itertools.pairwise(sets.starts.tolist()):
+        words = zip(sets.ids[first:last].tolist(), sets.weights[first:last].tolist(), strict=True)
+        spans = [
+            (slice(starts[term], starts[term + 1]), weight)
+            for term, weight in words
+            if term < width
+        ]
+        met = [
+            (columns[span], weight * values[span])
+            for span, weight in spans
+            if span.start < span.stop
+        ]
+        if len(met) == 1:
+            total[met[0][0]] += met[0][1]
+        elif met:
+            for slots, products in met:
+                best[slots] = np.maximum(best[slots], products)
+            total += best
+            for slots, _ in met:
+                best[slots] = 0
+    return np.asarray(total[:size])

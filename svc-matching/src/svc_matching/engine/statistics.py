@@ -15,7 +15,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.lexicon import POOLS, Lexicon
+from svc_matching.engine.lexicon import ALL, LATIN, POOLS, Lexicon
 from svc_matching.engine.vectors import TextVector
 from svc_matching.engine.views import UNIT
 
@@ -64,6 +64,11 @@ class Statistics:
             rarities[members] = table[where]
         return rarities
 
+    def rarity_of_set(self, seen: float) -> float:
+        """Return the rarity of a set of English words that together occur in `seen` texts."""
+        texts = self.pools.get(LATIN, 0) + _PRIOR_TEXTS
+        return _rarity(texts, min(round(seen), texts))
+
     def dump(self, lexicon: Lexicon) -> bytes:
         """Return the statistics as bytes for the table of epochs."""
         seen = np.flatnonzero(self.frequencies)
@@ -106,6 +111,15 @@ class Frozen:
         found[known] = self.rarities[ids[known]]
         return found
 
+    def frequencies_of(self, terms: Sequence[str]) -> NDArray[np.int32]:
+        """Return in how many supplies each term occurred when the statistics were frozen."""
+        ids = self.lexicon.find(terms)
+        counted = self.statistics.frequencies
+        known = (ids >= 0) & (ids < len(counted))
+        found = np.zeros(len(terms), np.int32)
+        found[known] = counted[ids[known]]
+        return found
+
 
 def freeze(
     epoch: int, collection: Iterable[tuple[TextVector, ...]], lexicon: Lexicon
@@ -118,7 +132,7 @@ def freeze(
     documents = 0
     for views in collection:
         documents += 1
-        pools.update({_POOL_OF_LANGUAGE.get(view.language, "latin") for view in views})
+        pools.update({ALL, *(_POOL_OF_LANGUAGE.get(view.language, LATIN) for view in views)})
         for view in views:
             sums[view.language] += view.length
             counts[view.language] += 1

@@ -1,6 +1,6 @@
 """The supplies: their terms, impacts and facts, by slot."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -12,9 +12,9 @@ from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import SparseRows, Terms
+from svc_matching.engine.sparse_rows import Scores, SparseRows, Terms
 from svc_matching.engine.statistics import Statistics
-from svc_matching.engine.vectors import TextVector, document
+from svc_matching.engine.vectors import TermSets, TextVector, document
 
 SIDES = 3
 """Fields, industries, IPC."""
@@ -66,15 +66,40 @@ class SupplyIndex:
 
     def terms(self, demands: Sequence[DemandEntry]) -> Values:
         """Return the term relevance of every slot for each demand (a row)."""
-        queries = [query for demand in demands for query in demand.queries]
-        raw = self._rows.dot([(each.ids, each.weights) for each in queries], self.slots.size)
-        return _best(demands, raw)
+        size = self.slots.size
+        plain = [each for demand in demands for each in demand.queries if each.sets is None]
+        raw = iter(self._rows.dot([(each.ids, each.weights) for each in plain], size))
+        spoken = self.columns.take("languages", np.arange(size))
+        return self._best(demands, raw, lambda sets: self._rows.dot_sets(sets, size), spoken)
 
     def terms_with(self, demands: Sequence[DemandEntry], slots: Slots) -> Values:
         """Return the same as `terms` for a few slots only."""
-        queries = [query for demand in demands for query in demand.queries]
-        terms = [(each.ids, each.weights) for each in queries]
-        return _best(demands, self._rows.dot_with(terms, slots.tolist()))
+        few = slots.tolist()
+        plain = [each for demand in demands for each in demand.queries if each.sets is None]
+        raw = iter(self._rows.dot_with([(each.ids, each.weights) for each in plain], few))
+        spoken = self.columns.take("languages", slots)
+        return self._best(demands, raw, lambda sets: self._rows.dot_sets_with(sets, few), spoken)
+
+    def _best(
+        self,
+        demands: Sequence[DemandEntry],
+        plain: Iterator[Scores],
+        by_sets: Callable[[TermSets], Scores],
+        spoken: NDArray[np.uint64],
+    ) -> Values:
+        """Return for each demand (a row) the best share over its queries.
+
+        `plain` gives the products of the queries without sets, in their order.
+        """
+        best = np.zeros((len(demands), len(spoken)))
+        for row, demand in enumerate(demands):
+            for query in demand.queries:
+                raw = next(plain) if query.sets is None else by_sets(query.sets)
+                share = np.minimum(raw / query.self_score, 1.0)
+                if query.audience is not None:
+                    share[(spoken & self.columns.languages.mask(query.audience)) == 0] = 0.0
+                np.maximum(best[row], share, out=best[row])
+        return best
 
     def sides(self, demand: DemandFacts, slots: Slots) -> list[Column]:
         """Return fields, industries and IPC of the given slots against the demand's."""
@@ -90,18 +115,6 @@ class SupplyIndex:
 
     def indexed(self) -> NDArray[np.bool_]:
         return self.columns.indexed(self.slots.size)
-
-
-def _best(demands: Sequence[DemandEntry], raw: NDArray[np.int32]) -> Values:
-    """Return for each demand (a row) the best share over its languages; `raw` has one for each."""
-    best = np.zeros((len(demands), raw.shape[1]))
-    place = 0
-    for row, demand in enumerate(demands):
-        for query in demand.queries:
-            share = np.minimum(raw[place] / query.self_score, 1.0)
-            np.maximum(best[row], share, out=best[row])
-            place += 1
-    return best
 
 
 def _document(vectors: tuple[TextVector, ...], statistics: Statistics) -> Terms:

@@ -15,16 +15,17 @@ from svc_matching.engine.views import UNIT, View
 K1 = 1.2
 B = 0.75
 K3 = 8.0
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25])
-"""Word, syllable, its shadow, pair, its shadow: pairs are words where syllables are ambiguous, and
-a form without marks counts little beside the exact one."""
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25, 0.15, 0.03, 0.0])
+"""Word, syllable, its shadow, pair, its shadow, concept, family, unit: pairs are words where
+syllables are ambiguous, a form without marks counts little beside the exact one, and a concept
+comes on top of the words that name it, which one language shares anyway."""
 
-UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0])
+UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0, 0.15, 0.03, 0.0])
 """The same for a text typed without marks: its shadows are all there is."""
 
 MAX_QUERY_TERMS = 512
 _IMPACT = 256
-_QUERY = 1000
+QUERY_UNIT = 1000
 
 IntArray = NDArray[np.int32]
 
@@ -41,12 +42,31 @@ class TextVector:
 
 
 @dataclass(frozen=True, slots=True)
+class TermSets:
+    """Sets of terms of which only the best counts: set `n` is from `starts[n]` on.
+
+    `asked` is the demand's own term that each set stands for.
+    """
+
+    asked: IntArray
+    starts: IntArray
+    ids: IntArray
+    weights: IntArray
+
+
+@dataclass(frozen=True, slots=True)
 class QueryVector:
-    """A demand's text as a query; `self_score` is what the text itself would score as a supply."""
+    """A demand's text as a query; `self_score` is what the text itself would score as a supply.
+
+    With `sets` it scores by them; `ids` and `weights` are then their sum, which is never less.
+    Only supplies in a language of the `audience` are asked, all when there is none.
+    """
 
     ids: IntArray
     weights: IntArray
     self_score: int
+    sets: TermSets | None = None
+    audience: frozenset[str] | None = None
 
 
 def vector_of(view: View, lexicon: Lexicon) -> TextVector:
@@ -92,13 +112,34 @@ def query(
     frequency = view.frequencies / UNIT
     weight = rarity * (K3 + 1) * frequency / (frequency + K3)
     weight = weight * (KIND_WEIGHTS if view.marked else UNMARKED_WEIGHTS)[kinds]
-    weights = np.rint(_QUERY / 4 * weight).astype(np.int32)
+    weights = np.rint(QUERY_UNIT / 4 * weight).astype(np.int32)
     ids, own = view.ids, impacts(view, average_length)
+    if not weights.all():
+        asked = weights > 0
+        ids, weights, own = ids[asked], weights[asked], own[asked]
     if len(ids) > MAX_QUERY_TERMS:
         keep = np.sort(np.lexsort((ids, -weights))[:MAX_QUERY_TERMS])
         ids, weights, own = ids[keep], weights[keep], own[keep]
     self_score = int(np.dot(weights.astype(np.int64), own.astype(np.int64)))
     return QueryVector(ids, weights, max(1, self_score))
+
+
+def best_of_sets(
+    sets: TermSets, row_ids: IntArray, values: IntArray
+) -> tuple[IntArray, NDArray[np.int64]]:
+    """Return for each set its best shared term, -1 for none, and what it adds to the score."""
+    best = np.full(len(sets.starts) - 1, -1, np.int32)
+    parts = np.zeros(len(best), np.int64)
+    if not len(row_ids):
+        return best, parts
+    at = np.minimum(np.searchsorted(row_ids, sets.ids), len(row_ids) - 1)
+    shared = np.flatnonzero(row_ids[at] == sets.ids)
+    number = np.searchsorted(sets.starts, shared, side="right") - 1
+    scores = sets.weights[shared].astype(np.int64) * values[at[shared]]
+    for place, each, score in zip(shared.tolist(), number.tolist(), scores.tolist(), strict=True):
+        if score > parts[each]:
+            parts[each], best[each] = score, sets.ids[place]
+    return best, parts
 
 
 def overlap(

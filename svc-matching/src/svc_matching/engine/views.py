@@ -16,6 +16,8 @@ from shared.contracts.supplies import SupplyProfile
 from shared.contracts.values import Translation
 from svc_matching.engine.analysers import TermCounts, analyse
 from svc_matching.engine.languages import choose_language
+from svc_matching.engine.tagging import CONCEPT, broader_terms, concepts_in
+from svc_matching.engine.translations import units_in
 
 UNIT = 4
 TITLE, KEYWORDS, SUMMARY, DESCRIPTION, ASIDE = 6, 6, 4, 4, 2
@@ -55,13 +57,21 @@ def plain_text(profile: Profile) -> str:
     return "\n".join(piece for piece, _ in _pieces(profile) if piece)
 
 
-def _view(pieces: Iterable[tuple[str, int]], language: str) -> View:
-    analysed = [(analyse(text, language), weight) for text, weight in pieces if text]
+def _view(pieces: Iterable[tuple[str, int]], language: str, *, translated: bool) -> View:
+    given = [(text, weight) for text, weight in pieces if text]
+    analysed = [(analyse(text, language), weight) for text, weight in given]
     marked = any(part.marked for part, _ in analysed) or not analysed
     total: dict[str, int] = {}
     for part, weight in analysed:
         for term, count in _settled(part, marked=marked):
             total[term] = total.get(term, 0) + count * weight
+    for text, weight in given:
+        for concept, often in concepts_in(text, language, marked=marked).items():
+            for term in (f"{CONCEPT}{concept}", *broader_terms(concept)):
+                total[term] = total.get(term, 0) + round(often * weight)
+        if translated:
+            for unit, often in units_in(text, marked=marked).items():
+                total[unit] = total.get(unit, 0) + round(often * weight)
     terms = tuple(sorted(total))
     counted = np.array([total[term] for term in terms], np.int64)
     frequencies = np.minimum(counted, _MAX_FREQUENCY).astype(np.uint16)
@@ -78,13 +88,17 @@ def _settled(part: TermCounts, *, marked: bool) -> Iterable[tuple[str, int]]:
 
 
 def views_of(profile: Profile) -> tuple[View, ...]:
-    """Return the original's view, then one for each translation into another language."""
+    """Return the original's view, then one for each translation into another language.
+
+    A demand in Vietnamese keeps the words that can be translated, for it asks in English too.
+    """
     text = plain_text(profile)
     original = choose_language(text, profile.language)
-    views = [_view(_pieces(profile), original)]
+    asks = isinstance(profile, DemandProfile) and original == "vi"
+    views = [_view(_pieces(profile), original, translated=asks)]
     for language, translation in sorted(profile.translations.items()):
         if language != original:
-            views.append(_view(_pieces(translation), language))
+            views.append(_view(_pieces(translation), language, translated=False))
     return tuple(view for view in views if view.terms)
 
 

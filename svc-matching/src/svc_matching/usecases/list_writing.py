@@ -18,7 +18,7 @@ from shared.kernel.faults import crash_point
 from shared.kernel.ids import new_id
 from shared.outbox import UnitOfWork
 from svc_matching.domain.diagnoses import decide, leading_reasons
-from svc_matching.engine.engine import VOCABULARY_VERSION, Engine
+from svc_matching.engine.engine import Engine
 from svc_matching.engine.features import Features
 from svc_matching.engine.gates import reasons_of
 from svc_matching.engine.pairs import Pair, Ranking
@@ -244,7 +244,7 @@ class _Writer:
         await matches.delist(connection, self._left, self._work.now)
         await diagnoses.forget_near_misses(connection, self._forgotten)
         weights = self._engine.weights.version
-        origin = Origin(self._epoch, weights, VOCABULARY_VERSION, self._work.now)
+        origin = Origin(self._epoch, weights, self._engine.vocabulary_version, self._work.now)
         await lists.write(connection, self._written, origin)
         crash_point("list_writing")
 

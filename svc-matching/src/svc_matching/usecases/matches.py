@@ -37,7 +37,9 @@ from svc_matching.engine.features import components_of, passed_gates
 from svc_matching.engine.matched import DemandText, MatchedTerm
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
 from svc_matching.engine.views import plain_text, unpack
+from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items, matches
 from svc_matching.storage.items import Copy
@@ -146,15 +148,25 @@ class _Text(Generic[P]):
         self._wanted: set[str] = set()
         self._found: dict[str, str] | None = None
 
-    def want(self, terms: Iterable[MatchedTerm]) -> None:
+    def want(self, terms: Iterable[str]) -> None:
         """Say which terms will be asked for, so that the text is searched once for all."""
-        self._wanted.update(each.term for each in terms)
+        self._wanted.update(terms)
 
     def surface(self, term: str) -> str:
         """Return the words as written; a term known from a translation only shows itself."""
         if self._found is None:
-            self._found = surfaces(self._plain, self.language or "", frozenset(self._wanted))
+            self._found = self._find()
         return self._found.get(term) or _spoken(term)
+
+    def _find(self) -> dict[str, str]:
+        language = self.language or ""
+        words = frozenset(term for term in self._wanted if term[0] not in (CONCEPT, BROADER))
+        found = surfaces(self._plain, language, words)
+        if len(words) < len(self._wanted):
+            marked = not self.views or self.views[0].marked
+            named = concept_surfaces(self._plain, language, marked=marked)
+            found |= {f"{CONCEPT}{concept}": words for concept, words in named.items()}
+        return found
 
 
 def _card(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
@@ -162,7 +174,9 @@ def _card(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
 
 
 def _spoken(term: str) -> str:
-    return term.lstrip("=~").replace("_", " ")
+    if term[0] in (CONCEPT, BROADER):
+        return load_vocabulary().concepts[term[1:]].label("vi")
+    return term.lstrip("=~%").replace("_", " ")
 
 
 class _Reader:
@@ -206,8 +220,8 @@ class _Reader:
         if key not in self._texts:
             self._texts[key] = DemandText(demand.views, self._weighings[row.index_epoch])
         terms = self._texts[key].matched(supply.views)
-        demand.want(terms)
-        supply.want(terms)
+        demand.want(each.term for each in terms)
+        supply.want(each.found for each in terms)
         return terms
 
     def _explanation(
@@ -220,7 +234,7 @@ class _Reader:
             MatchedConcept(
                 concept=_spoken(each.term),
                 demand_text=demand.surface(each.term),
-                supply_text=supply.surface(each.term),
+                supply_text=supply.surface(each.found),
                 share=each.share / MILLION,
             )
             for each in terms

@@ -1,0 +1,154 @@
+"""Find the vocabulary's concepts in a text: the longest label that fits, in the text's language.
+
+A label and a text are compared in the same form: stems in English and German, syllables in
+Vietnamese (without marks where the text has none), bare characters in Korean, Japanese, Chinese.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from itertools import accumulate
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from svc_matching.engine.analysers import form_of, in_characters, words_of
+from svc_matching.engine.vietnamese import fold
+from svc_matching.engine.vocabulary import LANGUAGES, load_vocabulary
+
+CONCEPT, BROADER = "#", "^"
+_SHORTEST_SHADOW = 2
+"""In a text without marks labels of fewer syllables count only within a longer one: «ga» may be
+anything."""
+
+
+INNER = 0.35
+"""What a concept inside a longer label counts beside it: drying and tea beside tea drying."""
+_SHORTEST_COMPOUND, _SHORTEST_PART = 9, 4
+_LINKS = ("", "s", "n", "en", "es")
+
+
+class _Tagger:
+    """All labels of one language as one automaton (Aho and Corasick, 1975)."""
+
+    def __init__(self, language: str, *, shadows: bool) -> None:
+        patterns: dict[str, str] = {}
+        vague: set[str] = set()
+        for label, concept in load_vocabulary().labels(language):
+            words = words_of(label, language)
+            if words:
+                pattern = "".join(_piece(word, language, shadows) for word in words)
+                patterns.setdefault(pattern, concept)
+                if shadows and len(words) < _SHORTEST_SHADOW:
+                    vague.add(pattern)
+        self._concepts = list(patterns.values())
+        self._vague = {number for number, pattern in enumerate(patterns) if pattern in vague}
+        self._automaton = AhoCorasick(list(patterns), matchkind=MatchKind.Standard)
+
+    def found(self, encoded: str) -> Iterator[tuple[str, int, int, bool]]:
+        """Yield concepts, where their labels begin and end, and whether inside a longer one.
+
+        The longest labels from left to right do not overlap; what they contain comes after them.
+        """
+        matches = self._automaton.find_matches_as_indexes(encoded, overlapping=True)
+        reached = inside_of = 0
+        for number, start, end in sorted(matches, key=lambda match: (match[1], -match[2])):
+            if start >= reached:
+                if number in self._vague:
+                    continue
+                inside_of, reached = start, end
+                yield self._concepts[number], start, end, False
+            elif end <= reached and (start, end) != (inside_of, reached):
+                yield self._concepts[number], start, end, True
+
+
+@cache
+def _tagger(language: str, *, shadows: bool) -> _Tagger:
+    return _Tagger(language, shadows=shadows)
+
+
+def concepts_in(text: str, language: str, *, marked: bool = True) -> dict[str, float]:
+    """Return the concepts of a text and how often each counts: less within a longer label."""
+    language, shadows = _ways(language, marked=marked)
+    pieces = [piece for piece, _ in _pieces(text, language, shadows=shadows)]
+    found: dict[str, float] = {}
+    for concept, _, _, inside in _tagger(language, shadows=shadows).found("".join(pieces)):
+        found[concept] = found.get(concept, 0.0) + (INNER if inside else 1.0)
+    return found
+
+
+def concept_surfaces(text: str, language: str, *, marked: bool = True) -> dict[str, str]:
+    """Return each concept of a text with the words that name it there first."""
+    language, shadows = _ways(language, marked=marked)
+    pieces = _pieces(text, language, shadows=shadows)
+    ends = list(accumulate(len(piece) for piece, _ in pieces))
+    between = "" if in_characters(language) else " "
+    surfaces: dict[str, str] = {}
+    encoded = "".join(piece for piece, _ in pieces)
+    for concept, start, end, _ in _tagger(language, shadows=shadows).found(encoded):
+        named = pieces[bisect_right(ends, start) : bisect_right(ends, end - 1) + 1]
+        words = dict.fromkeys(word for _, word in named) if between else [w for _, w in named]
+        surfaces.setdefault(concept, between.join(words))
+    return surfaces
+
+
+def _ways(language: str, *, marked: bool) -> tuple[str, bool]:
+    """Return the language to look in, English for unknown ones, and whether without marks."""
+    return language if language in LANGUAGES else "en", language == "vi" and not marked
+
+
+@cache
+def broader_terms(concept: str) -> tuple[str, ...]:
+    """Return the terms by which near concepts share credit: its own family's and its parents'.
+
+    A sector's root says too little to be shared.
+    """
+    concepts = load_vocabulary().concepts
+    family = [concept, *concepts[concept].broader]
+    return tuple(f"{BROADER}{name}" for name in family if concepts[name].broader)
+
+
+def _pieces(text: str, language: str, *, shadows: bool) -> list[tuple[str, str]]:
+    """Return the words as the automaton sees them, each with the word as written.
+
+    A label begins and ends where words do. A German compound is followed by its parts.
+    """
+    pieces = []
+    for word in words_of(text, language):
+        pieces.append((_piece(word, language, shadows), word))
+        if language == "de" and len(word) >= _SHORTEST_COMPOUND:
+            pieces += [(f"<{part}>", word) for part in _parts_of(word.lower())]
+    return pieces
+
+
+@lru_cache(maxsize=65_536)
+def _piece(word: str, language: str, shadows: bool) -> str:
+    form = form_of(word, language)
+    if in_characters(language) and not word.isascii():
+        return form
+    return f"<{fold(form) if shadows else form}>"
+
+
+@cache
+def _german_words() -> frozenset[str]:
+    words = (word.lower() for label, _ in load_vocabulary().labels("de") for word in label.split())
+    return frozenset(word for word in words if len(word) >= _SHORTEST_PART)
+
+
+@lru_cache(maxsize=16_384)
+def _parts_of(compound: str) -> tuple[str, ...]:
+    """Return the stems of a German compound's parts that labels know; none when it is not one."""
+    found = _split(compound)
+    return tuple(form_of(part, "de") for part in found) if len(found) > 1 else ()
+
+
+def _split(compound: str) -> list[str]:
+    """Cut from the left into the longest known words, with the letters that link them."""
+    known = _german_words()
+    if compound in known:
+        return [compound]
+    for end in range(len(compound) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):
+        if compound[:end] in known:
+            for link in _LINKS:
+                if compound.startswith(link, end) and (rest := _split(compound[end + len(link) :])):
+                    return [compound[:end], *rest]
+    return []

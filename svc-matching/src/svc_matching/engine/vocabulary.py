@@ -1,0 +1,104 @@
+"""The technology vocabulary: concepts with labels in six languages, and a lexicon vi → en.
+
+Concepts have the shape of SKOS (W3C, 2009): an id, labels with the preferred one first, and
+broader concepts. `vocabulary_data/concepts` holds a file for each sector, `vi-en.tsv` the words
+of technical prose. All of it is this project's own.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+LANGUAGES = ("vi", "en", "ko", "ja", "zh", "de")
+HEADER = ("id", "broader", *LANGUAGES)
+_BETWEEN = "|"
+_VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """What a technology is called, language by language, and what it is a kind or part of."""
+
+    id: str
+    sector: str
+    broader: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+
+    def label(self, language: str) -> str:
+        """Return the preferred label, in English where the language has none."""
+        return next(iter(self.labels.get(language) or self.labels["en"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """One version of all concepts and words."""
+
+    version: str
+    concepts: Mapping[str, Concept]
+    lexicon: Mapping[str, tuple[str, ...]]
+    """Vietnamese word or compound → English words, the most usual first."""
+
+    def labels(self, language: str) -> Iterator[tuple[str, str]]:
+        """Yield each label of a language with its concept's id."""
+        for concept in self.concepts.values():
+            for label in concept.labels[language]:
+                yield label, concept.id
+
+
+class VocabularyError(ValueError):
+    """A vocabulary file is not as it must be; names the file and the line."""
+
+
+def read_concepts(sector: str, lines: Iterable[str]) -> Iterator[Concept]:
+    """Read one sector's file."""
+    for number, line in enumerate(lines, start=1):
+        cells = line.split("\t")
+        if number == 1:
+            if tuple(cells) != HEADER:
+                raise VocabularyError(f"{sector}: the header must be {' '.join(HEADER)}")
+            continue
+        if len(cells) != len(HEADER):
+            raise VocabularyError(f"{sector}, line {number}: {len(cells)} columns")
+        yield Concept(
+            id=cells[0],
+            sector=sector,
+            broader=_parts(cells[1]),
+            labels=dict(zip(LANGUAGES, map(_parts, cells[2:]), strict=True)),
+        )
+
+
+def read_lexicon(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Read the words of technical prose."""
+    found = {}
+    for number, line in enumerate(lines, start=1):
+        vietnamese, _, english = line.partition("\t")
+        if not vietnamese or not english:
+            raise VocabularyError(f"lexicon, line {number}: two columns are wanted")
+        found[vietnamese] = _parts(english)
+    return found
+
+
+@cache
+def load_vocabulary() -> Vocabulary:
+    """Return the vocabulary that ships with this version."""
+    folder = files(__package__).joinpath("vocabulary_data")
+    digest = hashlib.sha256()
+    concepts: dict[str, Concept] = {}
+    for file in sorted(folder.joinpath("concepts").iterdir(), key=lambda each: each.name):
+        found = read_concepts(file.name.removesuffix(".tsv"), _lines(file, digest))
+        concepts.update((concept.id, concept) for concept in found)
+    lexicon = read_lexicon(_lines(folder.joinpath("vi-en.tsv"), digest)[1:])
+    return Vocabulary(digest.hexdigest()[:_VERSION_DIGITS], concepts, lexicon)
+
+
+def _lines(file: Traversable, digest: "hashlib._Hash") -> list[str]:
+    text = file.read_text("utf-8")
+    digest.update(text.encode())
+    return text.splitlines()
+
+
+def _parts(cell: str) -> tuple[str, ...]:
+    return tuple(cell.split(_BETWEEN)) if cell else ()

@@ -1,0 +1,132 @@
+"""`python -m quality.diagnosis`: how often the diagnosis and its reason are right.
+
+The set is this project's own: two halves of 57 demands with planted supplies in six languages. The
+cut from which a supply is about a need is fitted on `fit` alone; `held` gives the figure.
+"""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.contracts.demands import DemandUpsert
+from shared.contracts.matches import ReasonCode
+from shared.contracts.supplies import SupplyStatus, SupplyUpsert
+from svc_matching.domain.diagnoses import decide, leading_reasons
+from svc_matching.engine.engine import Engine
+from svc_matching.engine.facts import demand_facts, supply_facts
+from svc_matching.engine.gates import reasons_of
+from svc_matching.engine.pairs import Ranking
+from svc_matching.engine.views import views_of
+from svc_matching.engine.weights import load_weights
+
+SETS = Path(__file__).parent / "diagnosis_set"
+CUTS = [round(0.04 + 0.01 * step, 2) for step in range(40)]
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of the set, indexed."""
+
+    engine: Engine
+    demands: dict[str, UUID]
+    supplies: dict[UUID, str]
+    expected: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, name: str, cut: float) -> "Half":
+        folder = SETS / name
+        engine = Engine(replace(load_weights(), relevant=cut), year=2026)
+        supplies: dict[UUID, str] = {}
+        for row in _rows(folder / "supplies.jsonl"):
+            profile = SupplyUpsert.model_validate(row)
+            status = SupplyStatus(row.get("status", "PUBLISHED"))
+            views = views_of(profile)
+            supply_id = UUID(int=len(supplies) + 1)
+            supplies[supply_id] = row["source"]["ref"]
+            facts = supply_facts(profile, status, [view.language for view in views])
+            engine.put_supply(supply_id, facts, views, weigh=False)
+        engine.adopt(engine.freeze(1))
+        demands: dict[str, UUID] = {}
+        for row in _rows(folder / "demands.jsonl"):
+            profile = DemandUpsert.model_validate(row)
+            views = views_of(profile)
+            demand_id = demands[row["source_ref"]["ref"]] = UUID(int=1_000_000 + len(demands))
+            facts = demand_facts(profile, [view.language for view in views])
+            engine.put_demand(demand_id, facts, views)
+        return cls(engine, demands, supplies, _rows(folder / "expected.jsonl"))
+
+    def judge(self) -> dict[str, Any]:
+        """Return the shares that are right, and what was taken for what."""
+        taken: Counter[tuple[str, str]] = Counter()
+        right = reasons = asked = found = wanted = 0
+        wrong = []
+        for case in self.expected:
+            ranking = self.engine.rank(self.demands[case["ref"]])
+            code = diagnosis_of(ranking)
+            taken[case["diagnosis"], code] += 1
+            right += code == case["diagnosis"]
+            if code != case["diagnosis"]:
+                wrong.append((case["ref"], case["diagnosis"], code))
+            if case.get("reason"):
+                asked += 1
+                reasons += code == case["diagnosis"] and main_reason(ranking) == case["reason"]
+            top = {self.supplies[pair.supply_id] for pair in ranking.listed[:5]}
+            wanted += len(case["good"])
+            found += len(top & set(case["good"]))
+        return {
+            "n": len(self.expected),
+            "right": right / len(self.expected),
+            "reason right": reasons / asked,
+            "good in the first five": found / wanted,
+            "taken": taken,
+            "wrong": wrong,
+        }
+
+
+def diagnosis_of(ranking: Ranking) -> str:
+    """Return the diagnosis that the service would store."""
+    misses = [reasons_of(pair.reasons) for pair in ranking.missed]
+    return decide(matched=ranking.witness is not None, misses=misses).value
+
+
+def main_reason(ranking: Ranking) -> ReasonCode | None:
+    """Return the reason that the diagnosis puts first."""
+    misses = [reasons_of(pair.reasons) for pair in ranking.missed]
+    code = decide(matched=ranking.witness is not None, misses=misses)
+    return next(iter(leading_reasons(code, misses)), None)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fit", action="store_true", help="look for the cut, on `fit` alone")
+    given = parser.parse_args()
+    console = Console(width=110)
+    if given.fit:
+        for cut in CUTS:
+            found = Half.read("fit", cut).judge()
+            console.print(f"{cut:.2f}: {found['right']:.3f}, reason {found['reason right']:.3f}")
+        return
+    table = Table("half", "demands", "diagnosis right", "reason right", "good in the first five")
+    for name in ("fit", "held"):
+        found = Half.read(name, load_weights().relevant).judge()
+        figures = (found["right"], found["reason right"], found["good in the first five"])
+        table.add_row(name, str(found["n"]), *(f"{each:.3f}" for each in figures))
+        if name == "fit":
+            for (expected, code), count in sorted(found["taken"].items()):
+                console.print(f"{expected:>13} taken for {code:<13} {count}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

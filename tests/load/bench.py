@@ -147,11 +147,12 @@ class Bench:
                 body = demand(self.random, ref)
                 await self.call("PUT", f"/v1/demands/by-ref/bench/{ref}", 201, json=body)
 
+        known = (await self.at_rest())["open_demands"]
         with Cpu(self.suite.launcher_pid) as cpu:
             started = time.perf_counter()
             await asyncio.gather(*(client() for _ in range(CLIENTS)))
             accepted = time.perf_counter() - started
-            await self.at_rest()
+            await self.at_rest(known + count)
             matched = time.perf_counter() - started
         return {
             "accepted_per_s": round(count / accepted),
@@ -160,11 +161,13 @@ class Bench:
             "us": cpu.each(count),
         }
 
-    async def at_rest(self) -> dict[str, Any]:
-        """Wait until no list waits to be ranked."""
-        while (state := await self.call("GET", "/v1/matching/state", 200))["pending"]:
+    async def at_rest(self, demands: int = 0) -> dict[str, Any]:
+        """Wait until so many demands have arrived and no list waits to be ranked."""
+        while True:
+            state = await self.call("GET", "/v1/matching/state", 200)
+            if not state["pending"] and state["open_demands"] >= demands:
+                return dict(state)
             await asyncio.sleep(0.05)
-        return dict(state)
 
 
 def imported(suite: LocalSuite, count: int, prefix: str) -> dict[str, Any]:

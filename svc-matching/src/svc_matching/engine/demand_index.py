@@ -67,16 +67,17 @@ class DemandIndex:
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
         self._ipc.put(slot, facts.ipc)
-        return self._weigh(slot, facts, vectors[:MAX_VIEWS], statistics, rarities)
+        return self._place(slot, self.entry(facts, vectors, statistics, rarities))
 
-    def _weigh(
+    def entry(
         self,
-        slot: int,
         facts: DemandFacts,
         vectors: tuple[TextVector, ...],
         statistics: Statistics,
         rarities: Values,
     ) -> DemandEntry:
+        """Return a demand ready to be ranked, without a place in the index."""
+        vectors = vectors[:MAX_VIEWS]
         queries = tuple(
             query(
                 view,
@@ -86,8 +87,11 @@ class DemandIndex:
             )
             for view in vectors
         )
-        entry = self._entries[slot] = DemandEntry(facts, vectors, queries)
-        for place, each in enumerate(queries):
+        return DemandEntry(facts, vectors, queries)
+
+    def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
+        self._entries[slot] = entry
+        for place, each in enumerate(entry.queries):
             self._rows.put(slot * MAX_VIEWS + place, each.ids, each.weights)
             self._self_scores[slot * MAX_VIEWS + place] = each.self_score
         return entry
@@ -101,7 +105,7 @@ class DemandIndex:
         """Give every demand the query weights of a new epoch."""
         self._rows = SparseRows()
         for slot, entry in self._entries.items():
-            self._weigh(slot, entry.facts, entry.vectors, statistics, rarities)
+            self._place(slot, self.entry(entry.facts, entry.vectors, statistics, rarities))
         self._rows.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:

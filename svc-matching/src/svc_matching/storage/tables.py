@@ -22,7 +22,7 @@ metadata = MetaData()
 messaging = MessagingTables.on(metadata)
 
 # Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
-# that a start needs no analysis.
+# that a start needs no analysis. `published_at` is a demand's first publication as far as is known.
 item = Table(
     "item",
     metadata,
@@ -38,6 +38,7 @@ item = Table(
     Column("analyser", Text, nullable=False),
     Column("analysis", LargeBinary, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("published_at", DateTime(timezone=True)),
 )
 
 # One row for each pair that was ever listed. Scores are millionths; a rank is the place by

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.contracts.demands import DemandProfile, DemandState
 from shared.contracts.supplies import SupplyProfile
 from shared.outbox import UnitOfWork
-from svc_matching.domain.items import OPEN, DemandArrival, ItemKind, SupplyArrival
+from svc_matching.domain.items import OPEN, DemandArrival, ItemKind, SupplyArrival, published_by
 from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.views import View, pack, views_of
@@ -120,6 +120,7 @@ def _row(
         "analyser": ANALYSER_VERSION,
         "analysis": pack(views),
         "updated_at": work.now,
+        "published_at": published_by(state) if isinstance(state, DemandState) else None,
     }
 
 

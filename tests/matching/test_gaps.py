@@ -1,9 +1,11 @@
 """Diagnoses added up: every demand once, for those who may count it, and no single one told of."""
 
 import asyncio
+import importlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from itertools import count, product
 from typing import Any
 
@@ -11,7 +13,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, text, update
 
 from shared.contracts.base import Visibility
 from shared.contracts.identity import ROLE_SCOPES, Caller, Role
@@ -19,6 +21,7 @@ from shared.contracts.matches import DiagnosisCode, ReasonCode
 from svc_matching.domain.gaps import Counted, GapGrouping, add_up
 from svc_matching.domain.items import Item, ItemKind
 from svc_matching.domain.matches import is_visible_to
+from svc_matching.storage import tables
 
 World = Any
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -224,10 +227,10 @@ async def test_a_hidden_demand_changes_no_byte(world: World, ask: Ask) -> None:
     ] + [world.demand(status, owner="somebody") for status in ("ON_HOLD", "DRAFT", "WITHDRAWN")]
     await world.tell(*hidden)
     assert await asked() == before
-    for text in before.values():
-        assert CANARY not in text
-        assert "enterprise-2" not in text
-        assert not any(str(each.aggregate_id) in text for each in seen)
+    for said in before.values():
+        assert CANARY not in said
+        assert "enterprise-2" not in said
+        assert not any(str(each.aggregate_id) in said for each in seen)
     assert (await gaps(ask))["total"]["demands"] == 8
 
 
@@ -264,6 +267,27 @@ async def test_the_year_is_that_of_the_first_publication_in_vietnam(world: World
         "2025": 1,
         "2023": 1,
     }
+
+
+async def test_what_was_published_before_the_column_has_the_year_of_its_first_ranking(
+    world: World, ask: Ask
+) -> None:
+    ranked, unranked = demand(world), world.demand("ON_HOLD", updated_at="2024-03-01T00:00:00Z")
+    await world.tell(supply(world), ranked, unranked, world.demand("DRAFT"))
+    backfill = importlib.import_module("svc_matching.migrations.versions.0002_gaps").BACKFILL
+    async with world.transactions.database.begin() as connection:
+        first_run = datetime(2021, 6, 1, tzinfo=UTC)
+        received = datetime(2023, 6, 1, tzinfo=UTC)
+        await connection.execute(update(tables.match_run).values(created_at=first_run))
+        await connection.execute(update(tables.item).values(published_at=None, updated_at=received))
+        await connection.execute(text(backfill))
+    found = {row.id: row.published_at for row in await world.rows(tables.item)}
+    assert found.pop(ranked.aggregate_id) == first_run
+    assert found.pop(unranked.aggregate_id) == received
+    assert set(found.values()) == {None}
+    await world.tell(world.later(ranked, title="Sấy chè búp"))
+    (years,) = (await gaps(ask, group_by="year"))["groups"]
+    assert [cell["value"] for cell in years["cells"]] == ["2021"]
 
 
 async def test_only_what_is_published_now_counts(world: World, ask: Ask) -> None:

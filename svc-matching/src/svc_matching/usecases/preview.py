@@ -22,7 +22,7 @@ from svc_matching.domain.preview import (
 from svc_matching.engine.engine import VOCABULARY_VERSION, Engine
 from svc_matching.engine.facts import demand_facts
 from svc_matching.engine.features import Features, components_of, pack_features, passed_gates
-from svc_matching.engine.matched import DemandText
+from svc_matching.engine.matched import DemandText, MatchedTerm
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
@@ -43,6 +43,17 @@ class _Found:
     listed: Sequence[tuple[Pair, Features]]
     frozen: Frozen
     weights_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A supply in its place, with the words that it shares with the demand."""
+
+    pair: Pair
+    features: Features
+    copy: Copy
+    text: Text[SupplyProfile]
+    terms: Sequence[MatchedTerm]
 
 
 async def preview_matches(
@@ -126,41 +137,36 @@ def _matches(
     demand: DemandProfile, views: Sequence[View], found: _Found, copies: Mapping[UUID, Copy]
 ) -> list[PreviewedMatch]:
     wanted, text = Text(demand, views), DemandText(views, found.frozen)
-    offers = [_offer(copies[pair.supply_id]) for pair, _ in found.listed]
-    shared = [text.matched(offered.views) for offered in offers]
-    # Every term first: the demand's text is then searched once for all.
-    for offered, terms in zip(offers, shared, strict=True):
+    offers = []
+    for pair, features in found.listed:
+        copy = copies[pair.supply_id]
+        profile = SupplyProfile.model_validate_json(copy.profile)
+        offered = Text(profile, unpack(copy.analysis))
+        terms = text.matched(offered.views)
+        # All terms are wanted before the first is asked for: each text is searched once.
         wanted.want(terms)
         offered.want(terms)
-    engine = EngineVersion(
-        weights_version=found.weights_version,
-        vocabulary_version=VOCABULARY_VERSION,
-        index_epoch=found.frozen.statistics.epoch,
+        offers.append(_Offer(pair, features, copy, offered, terms))
+    return [_match(rank, wanted, offer, found) for rank, offer in enumerate(offers, start=1)]
+
+
+def _match(rank: int, wanted: Text[DemandProfile], offer: _Offer, found: _Found) -> PreviewedMatch:
+    profile, status = offer.text.profile, SupplyStatus(offer.copy.status)
+    components = components_of(offer.features.components)
+    obstacles = reasons_between(offer.pair.reasons, wanted.profile, profile, status, unchanged=True)
+    return PreviewedMatch(
+        supply_id=offer.pair.supply_id,
+        supply_version=offer.copy.version,
+        rank=rank,
+        score=offer.pair.score / MILLION,
+        confidence=offer.features.confidence / MILLION,
+        supply=card_of(SupplyCard, profile),
+        components=components,
+        gates=passed_gates(),
+        explanation=explanation_of(wanted, offer.text, components, offer.terms, obstacles),
+        engine=EngineVersion(
+            weights_version=found.weights_version,
+            vocabulary_version=VOCABULARY_VERSION,
+            index_epoch=found.frozen.statistics.epoch,
+        ),
     )
-    matches = []
-    for rank, ((pair, features), offered, terms) in enumerate(
-        zip(found.listed, offers, shared, strict=True), start=1
-    ):
-        copy = copies[pair.supply_id]
-        status = SupplyStatus(copy.status)
-        components = components_of(features.components)
-        obstacles = reasons_between(pair.reasons, demand, offered.profile, status, unchanged=True)
-        matches.append(
-            PreviewedMatch(
-                supply_id=pair.supply_id,
-                supply_version=copy.version,
-                rank=rank,
-                score=pair.score / MILLION,
-                confidence=features.confidence / MILLION,
-                supply=card_of(SupplyCard, offered.profile),
-                components=components,
-                gates=passed_gates(),
-                explanation=explanation_of(wanted, offered, components, terms, obstacles),
-                engine=engine,
-            )
-        )
-    return matches
-
-
-def _offer(copy: Copy) -> Text[SupplyProfile]:
-    return Text(SupplyProfile.model_validate_json(copy.profile), unpack(copy.analysis))

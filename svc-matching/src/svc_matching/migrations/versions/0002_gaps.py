@@ -10,13 +10,14 @@ revision = "0002"
 down_revision = "0001"
 
 
+BACKFILL = """
+UPDATE item
+SET published_at = coalesce(
+    (SELECT min(created_at) FROM match_run WHERE demand_id = item.id), updated_at)
+WHERE kind = 'DEMAND' AND status IN ('PUBLISHED', 'ON_HOLD', 'FULFILLED', 'EXPIRED')
+"""
+
+
 def upgrade() -> None:
     op.execute("ALTER TABLE item ADD COLUMN published_at timestamptz")
-    op.execute(
-        """
-        UPDATE item
-        SET published_at = coalesce(
-            (SELECT min(created_at) FROM match_run WHERE demand_id = item.id), updated_at)
-        WHERE kind = 'DEMAND' AND status IN ('PUBLISHED', 'ON_HOLD', 'FULFILLED', 'EXPIRED')
-        """
-    )
+    op.execute(BACKFILL)

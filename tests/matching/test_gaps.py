@@ -272,16 +272,23 @@ async def test_the_year_is_that_of_the_first_publication_in_vietnam(world: World
 async def test_what_was_published_before_the_column_has_the_year_of_its_first_ranking(
     world: World, ask: Ask
 ) -> None:
-    ranked, unranked = demand(world), world.demand("ON_HOLD", updated_at="2024-03-01T00:00:00Z")
+    ranked = demand(world, fields=["2.11", "4.1"], industries=["1079"])
+    unranked = world.demand("ON_HOLD", updated_at="2024-03-01T00:00:00Z")
     await world.tell(supply(world), ranked, unranked, world.demand("DRAFT"))
     backfill = importlib.import_module("svc_matching.migrations.versions.0002_gaps").BACKFILL
     async with world.transactions.database.begin() as connection:
         first_run = datetime(2021, 6, 1, tzinfo=UTC)
         received = datetime(2023, 6, 1, tzinfo=UTC)
         await connection.execute(update(tables.match_run).values(created_at=first_run))
-        await connection.execute(update(tables.item).values(published_at=None, updated_at=received))
+        await connection.execute(
+            update(tables.item).values(
+                published_at=None, field=None, industry=None, updated_at=received
+            )
+        )
         await connection.execute(text(backfill))
-    found = {row.id: row.published_at for row in await world.rows(tables.item)}
+    rows = await world.rows(tables.item)
+    assert {(row.field, row.industry) for row in rows} == {("2.11", "1079"), (None, None)}
+    found = {row.id: row.published_at for row in rows}
     assert found.pop(ranked.aggregate_id) == first_run
     assert found.pop(unranked.aggregate_id) == received
     assert set(found.values()) == {None}

@@ -17,8 +17,8 @@ from svc_matching.storage.tables import demand_state, item
 _YEAR = cast(func.extract("year", func.timezone("Asia/Ho_Chi_Minh", item.c.published_at)), Integer)
 _VALUES: dict[GapGrouping, ColumnElement[str]] = {
     GapGrouping.PROVINCE: item.c.province,
-    GapGrouping.FIELD: item.c.profile["fields"][0].astext,
-    GapGrouping.INDUSTRY: item.c.profile["industries"][0].astext,
+    GapGrouping.FIELD: item.c.field,
+    GapGrouping.INDUSTRY: item.c.industry,
     GapGrouping.YEAR: cast(_YEAR, Text),
 }
 

@@ -58,10 +58,24 @@ def test_the_main_job_is_documented() -> None:
         "/v1/demands/{demand_id}/overview",
         "/v1/imports",
         "/v1/reporting/dashboard",
+        "/v1/match-preview",
+        "/v1/gaps",
     ):
         assert path in COMMITTED["paths"], path
     tails = {path.rpartition("/")[2] for path in COMMITTED["paths"]}
     assert {"matches", "diagnosis", "transitions", "errors"} <= tails
+
+
+@pytest.mark.parametrize(("path", "method"), [("/v1/match-preview", "post"), ("/v1/gaps", "get")])
+def test_previews_and_gaps_are_documented_in_both_languages(path: str, method: str) -> None:
+    operation = COMMITTED["paths"][path][method]
+    vietnamese, _, english = operation["summary"].partition(" · ")
+    assert vietnamese
+    assert english.isascii()
+    first, _, rest = operation["description"].partition("\n\n")
+    assert not first.isascii()
+    assert len(rest) > 100
+    assert operation["tags"] == ["matches"]
 
 
 def service(path: str, operation_id: str, schema: dict, name: str = "Money") -> dict:

@@ -208,3 +208,21 @@ async def test_many_requests_at_once_keep_their_own_answers(house) -> None:
     paths = [f"/v1/demands/{number}" for number in range(100)]
     responses = await asyncio.gather(*(house.client.get(path) for path in paths))
     assert [response.text for response in responses] == paths
+
+
+async def test_previews_and_gaps_go_to_matching(house) -> None:
+    """A refusal that asks to come again keeps its code and its Retry-After."""
+    house.matching.answers("/v1/gaps", {"total": {}, "groups": []})
+    body = '{"text": "lò sấy chè"}'.encode()
+    gaps = await house.client.get("/v1/gaps?province=19&group_by=year")
+    assert gaps.json() == {"total": {}, "groups": []}
+    busy = {"status": 503, "code": "preview_busy"}
+    house.matching.answers("/v1/match-preview", busy, 503, **{"Retry-After": "1"})
+    answer = await house.client.post(
+        "/v1/match-preview", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()) == (503, busy)
+    assert answer.headers["retry-after"] == "1"
+    (asked, _), (sent, received) = house.matching.seen
+    assert asked.raw_path == "/v1/gaps?province=19&group_by=year"
+    assert (sent.method, sent.raw_path, received) == ("POST", "/v1/match-preview", body)

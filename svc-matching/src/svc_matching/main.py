@@ -14,7 +14,9 @@ from shared.outbox import Worker
 from shared.telemetry import configure_logging
 from svc_matching.api.diagnoses import router as diagnoses
 from svc_matching.api.epochs import router as epochs
+from svc_matching.api.gaps import router as gaps
 from svc_matching.api.matches import router as matches
+from svc_matching.api.preview import router as preview
 from svc_matching.settings import Settings
 from svc_matching.usecases.freshness import check_freshness, check_index, seconds_behind
 from svc_matching.usecases.matcher import MatchingTransactions
@@ -42,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Ranked, explained matches of demand and supply, and diagnoses.",
         version="1",
         settings=settings,
-        routers=[matches, diagnoses, epochs],
+        routers=[matches, diagnoses, preview, gaps, epochs],
         health=_health(settings, transactions, worker),
         lifespan=lifespan,
     )

@@ -304,3 +304,39 @@ async def test_counts_are_made_of_what_may_be_counted(world: Any) -> None:
             await world.ask(who, "GET", f"/v1/reporting/dashboard?{query}")
     assert wrong == []
     assert world.crossings == []
+
+
+async def test_previews_and_gaps_tell_of_nothing_hidden(world: Any) -> None:
+    """Each hidden supply's own word is looked for; gaps count what the caller sees."""
+    misses = world.near_misses()
+    wrong = []
+    rows = list(world.rows.values())
+    tried = [
+        row
+        for row in rows
+        if row.plural == "supplies" and (row.status != "PUBLISHED" or row.visibility == "PRIVATE")
+    ]
+    for who in world.people.values():
+        wanted = 200 if who.has("matches:read") else 401 if who.role == "anonymous" else 403
+        for row in tried if wanted == 200 else tried[:1]:
+            said = {"text": f"Lò sấy chè {row.canary}", "limit": 20}
+            # An id that was guessed by its word is the near miss that a diagnosis may name.
+            answer = await world.ask(who, "POST", "/v1/match-preview", json=said, allowed=misses)
+            if answer.status != wanted:
+                wrong.append((who.name, "preview", answer.status, wanted))
+        answer = await world.ask(who, "GET", "/v1/gaps")
+        if answer.status != wanted:
+            wrong.append((who.name, "gaps", answer.status, wanted))
+        if answer.status != 200:
+            continue
+        seen = [
+            row
+            for row in rows
+            if row.plural == "demands" and row.status == "PUBLISHED" and world.sees(who, row)
+        ]
+        found = answer.json()
+        sums = [sum(cell["demands"] for cell in group["cells"]) for group in found["groups"]]
+        if {found["total"]["demands"], *sums} != {len(seen)}:
+            wrong.append((who.name, "gaps", found["total"], sums, len(seen)))
+    assert wrong == []
+    assert world.crossings == []

@@ -45,6 +45,8 @@ _VIETNAMESE: dict[str, str] = {
     "money_order": "`min` lớn hơn `max`.",
     "quantity_empty": "Hãy cho `min`, `max` hoặc cả hai.",
     "quantity_order": "`min` lớn hơn `max`.",
+    "preview_source": "Hãy gửi `text` hoặc `demand`, một trong hai.",
+    "preview_language": "`language` đi với `text`; nhu cầu có ngôn ngữ riêng.",
     "unknown_country": "«{value}» không có trong ISO 3166-1 alpha-2.",
     "unknown_province": "«{value}» không có trong danh mục tỉnh của Tổng cục Thống kê.",
     "unknown_currency": "«{value}» không có trong ISO 4217.",

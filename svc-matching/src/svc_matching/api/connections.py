@@ -9,12 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.identity import Caller, Scope
 from shared.http.auth import require_scope
 from shared.http.cursors import Cursors
-from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.matcher import Matcher, MatchingTransactions
 
 
 async def _connection(request: Request) -> AsyncIterator[AsyncConnection]:
     async with request.app.state.transactions.read() as connection:
         yield connection
+
+
+async def _transactions(request: Request) -> MatchingTransactions:
+    transactions: MatchingTransactions = request.app.state.transactions
+    return transactions
 
 
 async def _matcher(request: Request) -> Matcher:
@@ -28,6 +33,7 @@ async def _cursors(request: Request) -> Cursors:
 
 
 Reading = Annotated[AsyncConnection, Depends(_connection)]
+Moments = Annotated[MatchingTransactions, Depends(_transactions)]
 Matching = Annotated[Matcher, Depends(_matcher)]
 PageCursors = Annotated[Cursors, Depends(_cursors)]
 MatchReader = Annotated[Caller, Depends(require_scope(Scope.MATCHES_READ))]

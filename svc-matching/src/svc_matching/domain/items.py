@@ -1,6 +1,7 @@
 """This service's own copies of demands and supplies: which count, and which is newer."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -19,6 +20,24 @@ OPEN = DemandStatus.PUBLISHED
 
 LIVE = SupplyStatus.PUBLISHED
 """Only published supplies are ranked."""
+
+
+_AFTER_PUBLICATION = frozenset(
+    {
+        DemandStatus.PUBLISHED,
+        DemandStatus.ON_HOLD,
+        DemandStatus.FULFILLED,
+        DemandStatus.EXPIRED,
+    }
+)
+
+
+def published_by(demand: DemandState) -> datetime | None:
+    """Return a time by which the demand had been published, None when this state shows none.
+
+    The earliest over all its states is its first publication: it may be first heard of on hold.
+    """
+    return demand.updated_at if demand.status in _AFTER_PUBLICATION else None
 
 
 def is_offered(visibility: Visibility) -> bool:

@@ -1,6 +1,8 @@
 """The supplies' facts as one array per property, so that a block of pairs is one operation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,16 @@ class Names:
         """Return a 64-bit set; the 64th and later names share no bit with anything."""
         numbers = (self.number(name) for name in names)
         return sum(1 << number for number in numbers if number < 64)  # noqa: PLR2004 - bits
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Forget at the end the names that came meanwhile: the 63 with a bit are for what stays."""
+        size = len(self._numbers)
+        try:
+            yield
+        finally:
+            for name in list(islice(self._numbers, size, None)):
+                del self._numbers[name]
 
 
 class SupplyColumns:

@@ -68,14 +68,18 @@ class DemandIndex:
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
         self._ipc.put(slot, facts.ipc)
-        return self._weigh(slot, facts, vectors[:MAX_TEXTS], frozen)
+        return self._place(slot, self.entry(facts, vectors, frozen))
 
-    def _weigh(
-        self, slot: int, facts: DemandFacts, vectors: tuple[TextVector, ...], frozen: Frozen
+    def entry(
+        self, facts: DemandFacts, vectors: tuple[TextVector, ...], frozen: Frozen
     ) -> DemandEntry:
-        queries = queries_of(vectors, self._lexicon, frozen)
-        entry = self._entries[slot] = DemandEntry(facts, vectors, queries)
-        for place, each in enumerate(queries):
+        """Return a demand ready to be ranked, without a place in the index."""
+        vectors = vectors[:MAX_TEXTS]
+        return DemandEntry(facts, vectors, queries_of(vectors, self._lexicon, frozen))
+
+    def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
+        self._entries[slot] = entry
+        for place, each in enumerate(entry.queries):
             self._rows.put(slot * MAX_VIEWS + place, each.ids, each.weights)
             self._self_scores[slot * MAX_VIEWS + place] = each.self_score
         return entry
@@ -89,7 +93,7 @@ class DemandIndex:
         """Give every demand the query weights of a new epoch."""
         self._rows = SparseRows()
         for slot, entry in self._entries.items():
-            self._weigh(slot, entry.facts, entry.vectors, frozen)
+            self._place(slot, self.entry(entry.facts, entry.vectors, frozen))
         self._rows.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:

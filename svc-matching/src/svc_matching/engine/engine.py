@@ -91,6 +91,18 @@ class Engine:
         """Rank all supplies for some open demands: many at once cost less than one by one."""
         return self._ranker.rank([self._demand(found) for found in demand_ids], self.year)
 
+    def preview(self, facts: DemandFacts, views: Iterable[View]) -> Ranking:
+        """Rank all supplies for a demand that is not opened; nothing of it stays here.
+
+        Its new words and codes get the numbers that `put_demand` would give them, so the ranking
+        is the one it would have, and lose them again.
+        """
+        columns = self.supplies.columns
+        with self.lexicon.passing(), columns.languages.passing(), columns.countries.passing():
+            vectors = self._vectors(views)
+            entry = self.demands.entry(facts, vectors, self.frozen)
+            return self._ranker.rank([entry], self.year)[0]
+
     def score(self, demand_id: UUID, supply_ids: Iterable[UUID]) -> list[Pair]:
         """Return the demand's pairs with some supplies, gates passed or not."""
         return self.score_many({demand_id: supply_ids})[demand_id]

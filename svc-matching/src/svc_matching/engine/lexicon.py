@@ -1,6 +1,7 @@
-"""Numbers for terms, shared by both sides of the index; ids only grow within a process."""
+"""Numbers for terms, shared by both sides of the index; an id that stays never changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,17 @@ class Lexicon:
             self._pools.append(pool)
             self._kinds.append(kind)
         return number
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Forget at the end the terms that came meanwhile; nothing may have kept their ids."""
+        size = len(self._terms)
+        try:
+            yield
+        finally:
+            for term in self._terms[size:]:
+                del self._ids[term]
+            del self._terms[size:], self._pools[size:], self._kinds[size:]
 
     def term(self, number: int) -> str:
         return self._terms[number]

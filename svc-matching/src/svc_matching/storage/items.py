@@ -8,12 +8,14 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    ColumnElement,
     Row,
     Text,
     cast,
     func,
     literal,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -58,8 +60,15 @@ class ItemRow:
 _COLUMNS = tuple(column.name for column in item.c)
 # A row without a deleting transaction was inserted, not replaced.
 _IS_NEW = literal_column("(item.xmax = 0)", Boolean).label("is_new")
+# A demand is published again after a break; the first time is the one that counts.
+_FIRST = func.least(item.c.published_at, literal_column("excluded.published_at"))
 _WRITE = upsert_given(
-    item, _COLUMNS, key=("id",), kept=("kind",), newer=("db_epoch", "version")
+    item,
+    _COLUMNS,
+    key=("id",),
+    kept=("kind",),
+    changed={"published_at": _FIRST},
+    newer=("db_epoch", "version"),
 ).returning(item.c.id, _IS_NEW)
 _AGES = select(item.c.id, item.c.db_epoch, item.c.version).where(among(item.c.id, "ids"))
 _HEADS = select(item.c.id, item.c.version, item.c.province).where(among(item.c.id, "ids"))
@@ -196,6 +205,20 @@ def _item_row(row: Row[Any]) -> ItemRow:
         analyser=row.analyser,
         analysis=row.analysis,
         bar=row.bar,
+    )
+
+
+def seen_by(
+    visibilities: Iterable[Visibility], owner: str, provinces: Iterable[str]
+) -> ColumnElement[bool]:
+    """`domain.matches.is_visible_to` as a condition on published demands.
+
+    The demand's own tenant and the DOST of one of `provinces` see it always.
+    """
+    return or_(
+        item.c.visibility.in_(list(visibilities)),
+        item.c.owner == owner,
+        item.c.province.in_(list(provinces)),
     )
 
 

@@ -12,6 +12,7 @@ from shared.contracts.base import Visibility
 from shared.contracts.matches import MatchState
 from svc_matching.domain.items import OPEN
 from svc_matching.storage.bulk import among, as_columns, given_rows
+from svc_matching.storage.items import seen_by
 from svc_matching.storage.tables import item, match
 
 
@@ -165,8 +166,7 @@ async def read_page_of_supply(
 ) -> Sequence[Row[Any]]:
     """Return a supply's listed rows, best first; only of demands that are visible to its owner.
 
-    `visibilities` None means all. The demand's own tenant and the DOST of one of `provinces` see
-    it always.
+    `visibilities` None means all; see `seen_by`.
     """
     statement = (
         _rows()
@@ -174,13 +174,7 @@ async def read_page_of_supply(
         .where(match.c.supply_id == supply_id, match.c.listed, item.c.status == OPEN)
     )
     if visibilities is not None:
-        statement = statement.where(
-            or_(
-                item.c.visibility.in_(list(visibilities)),
-                item.c.owner == owner,
-                item.c.province.in_(list(provinces)),
-            )
-        )
+        statement = statement.where(seen_by(visibilities, owner, provinces))
     if after is not None:
         score, demand_id = after
         statement = statement.where(

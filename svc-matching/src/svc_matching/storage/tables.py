@@ -22,7 +22,8 @@ metadata = MetaData()
 messaging = MessagingTables.on(metadata)
 
 # Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
-# that a start needs no analysis.
+# that a start needs no analysis. Gaps are counted by the first `field` and `industry` of a demand
+# and by `published_at`, its first publication as far as is known.
 item = Table(
     "item",
     metadata,
@@ -38,6 +39,9 @@ item = Table(
     Column("analyser", Text, nullable=False),
     Column("analysis", LargeBinary, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("field", Text),
+    Column("industry", Text),
+    Column("published_at", DateTime(timezone=True)),
 )
 
 # One row for each pair that was ever listed. Scores are millionths; a rank is the place by

@@ -11,6 +11,7 @@ from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.domain.diagnoses import diagnosis_text, remedies
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.domain.matches import require_demand_side
+from svc_matching.engine.pairs import Pair
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items
@@ -36,7 +37,8 @@ async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id:
     wanted = DemandProfile.model_validate_json(copies[demand_id].profile)
     same = state.demand_version == demand.version
     near_misses = [
-        _near_miss(miss, wanted, copies[miss.supply_id], demand_unchanged=same) for miss in found
+        near_miss_of(miss, wanted, copy, unchanged=same and copy.version == miss.supply_version)
+        for miss, copy in ((miss, copies[miss.supply_id]) for miss in found)
     ]
     code = DiagnosisCode(state.diagnosis)
     return Diagnosis(
@@ -49,9 +51,10 @@ async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id:
     )
 
 
-def _near_miss(
-    miss: Miss, wanted: DemandProfile, copy: Copy, *, demand_unchanged: bool
+def near_miss_of(
+    miss: Miss | Pair, wanted: DemandProfile, copy: Copy, *, unchanged: bool
 ) -> NearMiss:
+    """Return a near miss, with figures if both sides are those that were compared."""
     return NearMiss(
         supply_id=miss.supply_id,
         relevance=miss.relevance / MILLION,
@@ -60,6 +63,6 @@ def _near_miss(
             wanted,
             SupplyProfile.model_validate_json(copy.profile),
             SupplyStatus(copy.status),
-            unchanged=demand_unchanged and copy.version == miss.supply_version,
+            unchanged=unchanged,
         ),
     )

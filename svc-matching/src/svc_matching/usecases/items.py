@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from shared.contracts.demands import DemandProfile, DemandState
-from shared.contracts.supplies import SupplyProfile
+from shared.contracts.supplies import SupplyProfile, SupplyState
 from shared.outbox import UnitOfWork
-from svc_matching.domain.items import OPEN, DemandArrival, ItemKind, SupplyArrival
+from svc_matching.domain.items import OPEN, DemandArrival, ItemKind, SupplyArrival, published_by
 from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.views import View, pack, views_of
@@ -120,7 +120,19 @@ def _row(
         "analyser": ANALYSER_VERSION,
         "analysis": pack(views),
         "updated_at": work.now,
+        **_counted_by(state),
     }
+
+
+def _counted_by(state: DemandState | SupplyState) -> dict[str, object]:
+    """Return what gaps are counted by; supplies have none."""
+    if isinstance(state, DemandState):
+        return {
+            "field": next(iter(state.fields), None),
+            "industry": next(iter(state.industries), None),
+            "published_at": published_by(state),
+        }
+    return {"field": None, "industry": None, "published_at": None}
 
 
 def _place_demands(engine: Engine, fresh: Sequence[Fresh[DemandArrival]]) -> list[Revision]:

@@ -23,6 +23,7 @@ from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
 from svc_matching.domain.items import OPEN, ItemKind, is_offered
+from svc_matching.domain.preview import AT_ONCE
 from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
@@ -45,6 +46,7 @@ class Matcher:
         self.engine = Engine(year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
         self.lock = asyncio.Lock()
+        self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
         self.has_pending = True
         self.weights_changed = False
@@ -171,6 +173,16 @@ class MatchingTransactions(Transactions):
             await self.matcher.prepare(work.connection)
             work.after_commit(self.matcher.settle)
             yield work
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """Open a moment between two transactions, in which index and tables say the same.
+
+        Nobody may change either in it. The index must be loaded: that takes a transaction.
+        """
+        async with self.matcher.lock, self.read() as connection:
+            await self.matcher.prepare(connection)
+            yield connection
 
 
 def read_profile(kind: ItemKind, profile: str) -> DemandProfile | SupplyProfile:

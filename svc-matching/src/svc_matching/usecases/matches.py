@@ -1,9 +1,9 @@
 """Read matches: rows become explanations here, in the reader's time and not in the writer's."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
@@ -17,12 +17,11 @@ from shared.contracts.matches import (
     EngineVersion,
     Explanation,
     Match,
-    MatchedConcept,
     SupplyCard,
 )
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.kernel.errors import not_found
-from svc_matching.domain.explanations import explain, withheld
+from svc_matching.domain.explanations import withheld
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.domain.matches import (
     may_read_match,
@@ -32,21 +31,17 @@ from svc_matching.domain.matches import (
     require_supply_side,
     visibilities_of,
 )
-from svc_matching.engine.analysers import surfaces
 from svc_matching.engine.features import components_of, passed_gates
 from svc_matching.engine.matched import DemandText, MatchedTerm
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
-from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
-from svc_matching.engine.views import plain_text, unpack
-from svc_matching.engine.vocabulary import load_vocabulary
+from svc_matching.engine.views import unpack
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items, matches
 from svc_matching.storage.items import Copy
 from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.wording import Text, card_of, explanation_of
 
-P = TypeVar("P", DemandProfile, SupplyProfile)
-C = TypeVar("C", DemandCard, SupplyCard)
 Position = tuple[int, UUID]
 
 
@@ -135,50 +130,6 @@ async def _render(
     return await asyncio.to_thread(reader.matches, rows)
 
 
-class _Text(Generic[P]):
-    """A side's profile with the words behind its terms."""
-
-    def __init__(self, profile: P, copy: Copy) -> None:
-        self.profile: P = profile
-        self.version = copy.version
-        self.status = copy.status
-        self.views = unpack(copy.analysis)
-        self.language = self.views[0].language if self.views else None
-        self._plain = plain_text(profile)
-        self._wanted: set[str] = set()
-        self._found: dict[str, str] | None = None
-
-    def want(self, terms: Iterable[str]) -> None:
-        """Say which terms will be asked for, so that the text is searched once for all."""
-        self._wanted.update(terms)
-
-    def surface(self, term: str) -> str:
-        """Return the words as written; a term known from a translation only shows itself."""
-        if self._found is None:
-            self._found = self._find()
-        return self._found.get(term) or _spoken(term)
-
-    def _find(self) -> dict[str, str]:
-        language = self.language or ""
-        words = frozenset(term for term in self._wanted if term[0] not in (CONCEPT, BROADER))
-        found = surfaces(self._plain, language, words)
-        if len(words) < len(self._wanted):
-            marked = not self.views or self.views[0].marked
-            named = concept_surfaces(self._plain, language, marked=marked)
-            found |= {f"{CONCEPT}{concept}": words for concept, words in named.items()}
-        return found
-
-
-def _card(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
-    return card.model_validate(profile, from_attributes=True)
-
-
-def _spoken(term: str) -> str:
-    if term[0] in (CONCEPT, BROADER):
-        return load_vocabulary().concepts[term[1:]].label("vi")
-    return term.lstrip("=~%").replace("_", " ")
-
-
 class _Reader:
     """Makes matches of rows: the numbers are the row's, the words come from the copies."""
 
@@ -194,19 +145,19 @@ class _Reader:
         self._weighings = weighings
         self._from_supply = from_supply
         self._hidden = hidden
-        self._demands: dict[UUID, _Text[DemandProfile]] = {}
-        self._supplies: dict[UUID, _Text[SupplyProfile]] = {}
+        self._demands: dict[UUID, Text[DemandProfile]] = {}
+        self._supplies: dict[UUID, Text[SupplyProfile]] = {}
         self._texts: dict[tuple[UUID, int], DemandText] = {}
 
-    def _sides(self, row: Row[Any]) -> tuple[_Text[DemandProfile], _Text[SupplyProfile]]:
+    def _sides(self, row: Row[Any]) -> tuple[Text[DemandProfile], Text[SupplyProfile]]:
         if row.demand_id not in self._demands:
             copy = self._copies[row.demand_id]
             wanted = DemandProfile.model_validate_json(copy.profile)
-            self._demands[row.demand_id] = _Text(wanted, copy)
+            self._demands[row.demand_id] = Text(wanted, unpack(copy.analysis))
         if row.supply_id not in self._supplies:
             copy = self._copies[row.supply_id]
             offered = SupplyProfile.model_validate_json(copy.profile)
-            self._supplies[row.supply_id] = _Text(offered, copy)
+            self._supplies[row.supply_id] = Text(offered, unpack(copy.analysis))
         return self._demands[row.demand_id], self._supplies[row.supply_id]
 
     def matches(self, rows: Sequence[Row[Any]]) -> list[Match]:
@@ -230,24 +181,16 @@ class _Reader:
         if self._hidden:
             return withheld()
         demand, supply = self._sides(row)
-        matched = [
-            MatchedConcept(
-                concept=_spoken(each.term),
-                demand_text=demand.surface(each.term),
-                supply_text=supply.surface(each.found),
-                share=each.share / MILLION,
-            )
-            for each in terms
-        ]
+        copies = self._copies[row.demand_id], self._copies[row.supply_id]
         obstacles = reasons_between(
             row.reasons,
             demand.profile,
             supply.profile,
-            SupplyStatus(supply.status),
-            unchanged=(row.demand_version, row.supply_version) == (demand.version, supply.version),
+            SupplyStatus(copies[1].status),
+            unchanged=(row.demand_version, row.supply_version)
+            == (copies[0].version, copies[1].version),
         )
-        same_language = demand.language == supply.language
-        return explain(components, matched, obstacles, same_language=same_language)
+        return explanation_of(demand, supply, components, terms, obstacles)
 
     def _match(self, row: Row[Any], terms: Sequence[MatchedTerm]) -> Match:
         demand, supply = self._sides(row)
@@ -262,8 +205,8 @@ class _Reader:
             score=row.score / MILLION,
             confidence=row.confidence / MILLION,
             state=row.state,
-            supply=None if self._hidden else _card(SupplyCard, supply.profile),
-            demand=_card(DemandCard, demand.profile) if self._from_supply else None,
+            supply=None if self._hidden else card_of(SupplyCard, supply.profile),
+            demand=card_of(DemandCard, demand.profile) if self._from_supply else None,
             components=components,
             gates=passed_gates(),
             explanation=self._explanation(row, components, terms),

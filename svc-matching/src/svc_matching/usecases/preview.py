@@ -1,0 +1,174 @@
+"""Say what list and diagnosis a demand would get, without keeping anything of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.contracts.demands import DemandProfile
+from shared.contracts.identity import Caller
+from shared.contracts.matches import EngineVersion, SupplyCard
+from shared.contracts.supplies import SupplyProfile, SupplyStatus
+from svc_matching.domain.diagnoses import codes_of, decide, diagnosis_text, remedies
+from svc_matching.domain.preview import (
+    SECONDS,
+    MatchPreview,
+    MatchPreviewIn,
+    PreviewedMatch,
+    preview_refused,
+    require_partner,
+)
+from svc_matching.engine.engine import Engine
+from svc_matching.engine.facts import demand_facts
+from svc_matching.engine.features import Features, components_of, pack_features, passed_gates
+from svc_matching.engine.matched import DemandText, MatchedTerm
+from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.reasons import reasons_between
+from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.views import View, unpack, views_of
+from svc_matching.engine.weights import MILLION
+from svc_matching.storage import items
+from svc_matching.storage.items import Copy
+from svc_matching.usecases.diagnoses import near_miss_of
+from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.wording import Text, card_of, explanation_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the engine says of the demand, and what it weighed by."""
+
+    ranking: Ranking
+    listed: Sequence[tuple[Pair, Features]]
+    frozen: Frozen
+    weights_version: str
+    vocabulary_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A supply in its place, with the words that it shares with the demand."""
+
+    pair: Pair
+    features: Features
+    copy: Copy
+    text: Text[SupplyProfile]
+    terms: Sequence[MatchedTerm]
+
+
+async def preview_matches(
+    transactions: MatchingTransactions, caller: Caller, asked: MatchPreviewIn
+) -> MatchPreview:
+    """Rank as for a published demand of the caller; 503 when there is no room or no time."""
+    require_partner(caller)
+    demand, matcher = asked.profile(), transactions.matcher
+    async with _turn(matcher):
+        views = await matcher.run(views_of, demand)
+        async with transactions.look() as connection:
+            found = await matcher.run(_rank, matcher.engine, demand, views, asked.limit)
+            shown = {pair.supply_id for pair, _ in found.listed}
+            shown.update(pair.supply_id for pair in found.ranking.missed)
+            copies = await items.read_copies(connection, shown)
+        return await asyncio.to_thread(_tell, demand, views, found, copies)
+
+
+@asynccontextmanager
+async def _turn(matcher: Matcher) -> AsyncIterator[None]:
+    """Hold one of few places for a limited time; there is none while the index is not here."""
+    if not matcher.loaded:
+        raise preview_refused(
+            "index_loading",
+            "The index is not loaded here; try again shortly.",
+            "Chỉ mục chưa được nạp; hãy thử lại sau.",
+        )
+    if matcher.previews.locked():
+        raise preview_refused(
+            "preview_busy",
+            "Too many previews are being made; try again shortly.",
+            "Đang có quá nhiều yêu cầu xem trước; hãy thử lại sau.",
+        )
+    limit = asyncio.timeout(SECONDS)
+    try:
+        async with matcher.previews, limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise preview_refused(
+            "preview_timeout",
+            "The preview took too long, as an import may be running; try again shortly.",
+            "Xem trước mất quá nhiều thời gian, có thể do đang nhập dữ liệu; hãy thử lại sau.",
+        ) from error
+
+
+def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View], limit: int) -> _Found:
+    """Rank; runs in the engine's thread."""
+    facts = demand_facts(demand, [view.language for view in views])
+    ranking = engine.preview(facts, views)
+    listed = ranking.listed[:limit]
+    features = pack_features(listed, engine.weights)
+    return _Found(
+        ranking,
+        list(zip(listed, features, strict=True)),
+        engine.frozen,
+        engine.weights.version,
+        engine.vocabulary_version,
+    )
+
+
+def _tell(
+    demand: DemandProfile, views: Sequence[View], found: _Found, copies: Mapping[UUID, Copy]
+) -> MatchPreview:
+    near_misses = [
+        near_miss_of(miss, demand, copies[miss.supply_id], unchanged=True)
+        for miss in found.ranking.missed
+    ]
+    misses = [codes_of(miss) for miss in near_misses]
+    code = decide(matched=found.ranking.witness is not None, misses=misses)
+    return MatchPreview(
+        items=_matches(demand, views, found, copies),
+        diagnosis=code,
+        near_misses=near_misses,
+        remedies=remedies(code, near_misses),
+        text=diagnosis_text(code, near_misses),
+    )
+
+
+def _matches(
+    demand: DemandProfile, views: Sequence[View], found: _Found, copies: Mapping[UUID, Copy]
+) -> list[PreviewedMatch]:
+    wanted, text = Text(demand, views), DemandText(views, found.frozen)
+    offers = []
+    for pair, features in found.listed:
+        copy = copies[pair.supply_id]
+        profile = SupplyProfile.model_validate_json(copy.profile)
+        offered = Text(profile, unpack(copy.analysis))
+        terms = text.matched(offered.views)
+        # All terms are wanted before the first is asked for: each text is searched once.
+        wanted.want(each.term for each in terms)
+        offered.want(each.found for each in terms)
+        offers.append(_Offer(pair, features, copy, offered, terms))
+    return [_match(rank, wanted, offer, found) for rank, offer in enumerate(offers, start=1)]
+
+
+def _match(rank: int, wanted: Text[DemandProfile], offer: _Offer, found: _Found) -> PreviewedMatch:
+    profile, status = offer.text.profile, SupplyStatus(offer.copy.status)
+    components = components_of(offer.features.components)
+    obstacles = reasons_between(offer.pair.reasons, wanted.profile, profile, status, unchanged=True)
+    return PreviewedMatch(
+        supply_id=offer.pair.supply_id,
+        supply_version=offer.copy.version,
+        rank=rank,
+        score=offer.pair.score / MILLION,
+        confidence=offer.features.confidence / MILLION,
+        supply=card_of(SupplyCard, profile),
+        components=components,
+        gates=passed_gates(),
+        explanation=explanation_of(wanted, offer.text, components, offer.terms, obstacles),
+        engine=EngineVersion(
+            weights_version=found.weights_version,
+            vocabulary_version=found.vocabulary_version,
+            index_epoch=found.frozen.statistics.epoch,
+        ),
+    )

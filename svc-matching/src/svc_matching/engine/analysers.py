@@ -18,7 +18,8 @@ from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "1"
+ANALYSER_VERSION = "2"
+"""Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 
 _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"

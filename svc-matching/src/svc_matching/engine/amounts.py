@@ -115,10 +115,10 @@ def _bounds() -> dict[str, re.Pattern[str]]:
 
 @cache
 def _rates() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
-    """Return time → its words before an amount (some letters may follow) and after it."""
+    """Return time → its words before an amount (some words may follow) and after it."""
     return {
         time: (
-            re.compile(_folded(words) + r"\s?[^\d\s.,;:。、]{0,6}\s?$"),
+            re.compile(_folded(words) + r"[^\d.,;:。、]{0,24}$"),
             re.compile(r"[^.,;:。、\d]{0,24}?" + _folded(words)),
         )
         for time, words in spellings()["rates"].items()

@@ -14,7 +14,7 @@ _AFTER = 8
 
 
 @cache
-def _raw() -> dict[str, Any]:
+def concept_words() -> dict[str, Any]:
     raw: dict[str, Any] = tomllib.loads(
         files(__package__).joinpath("concepts.toml").read_text("utf-8")
     )
@@ -24,7 +24,7 @@ def _raw() -> dict[str, Any]:
 @cache
 def _concepts() -> dict[str, str]:
     """Return name → concept, the longest first."""
-    names = _raw()["names"].items()
+    names = concept_words()["names"].items()
     found = {search_key(name): concept for concept, written in names for name in written}
     return dict(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
 
@@ -35,7 +35,7 @@ def _dimensions(units: list[str]) -> frozenset[str]:
 
 @cache
 def _measured_in() -> dict[str, frozenset[str]]:
-    return {concept: _dimensions(units) for concept, units in _raw()["measured_in"].items()}
+    return {concept: _dimensions(units) for concept, units in concept_words()["measured_in"].items()}
 
 
 @cache
@@ -46,7 +46,7 @@ def _measurable() -> frozenset[str]:
 @cache
 def _implied() -> dict[str, str]:
     """Return dimension → the concept that it means when nothing names one."""
-    implied = _raw()["implied"].items()
+    implied = concept_words()["implied"].items()
     return {dimension: concept for concept, units in implied for dimension in _dimensions(units)}
 
 

@@ -93,8 +93,10 @@ def read_text(text: str, language: str) -> tuple[Range, ...]:
     normal = plain(text)
     folded = fold(normal)
     found: dict[tuple[Measure, float, float], Range] = {}
+    end = 0
     for amount in read_amounts(normal, folded, language):
-        concept = concept_near(*_around(amount, folded), amount.dimension)
+        lead, tail = _around(amount, folded, end)
+        concept, end = concept_near(lead, tail, amount.dimension), amount.end
         if concept is None:
             continue
         stated = normal[amount.start : amount.end][:MAX_STATED]
@@ -106,9 +108,9 @@ def read_text(text: str, language: str) -> tuple[Range, ...]:
     return tuple(found.values())
 
 
-def _around(amount: Amount, folded: str) -> tuple[str, str]:
-    """Return what stands before and after an amount in its clause."""
-    lead = _CLAUSE.split(folded[max(0, amount.start - LEAD) : amount.start])[-1]
+def _around(amount: Amount, folded: str, end: int) -> tuple[str, str]:
+    """Return what stands before and after an amount in its clause; before it ended at `end`."""
+    lead = _CLAUSE.split(folded[max(end, amount.start - LEAD) : amount.start])[-1]
     tail = _PART.split(folded[amount.end : amount.end + TAIL], maxsplit=1)[0]
     return lead, tail
 

@@ -20,7 +20,7 @@ from shared.kernel.text import search_key
 MAX_UNIT = 32
 """Characters of a unit; also the bound of the contract's field."""
 
-MAX_SIZE = 1e30
+MAX_SIZE = 1e21
 """In base units. What is larger is no measurement and is not compared."""
 
 _MAX_NAMES = 4
@@ -80,7 +80,7 @@ def _names() -> tuple[dict[str, str], dict[str, str]]:
 def _registry() -> "UnitRegistry[Any]":
     registry: UnitRegistry[Any] = UnitRegistry()
     registry.load_definitions(
-        files(__package__).joinpath("units.txt").read_text("utf-8").splitlines()
+        files(__package__).joinpath("local_units.txt").read_text("utf-8").splitlines()
     )
     return registry
 

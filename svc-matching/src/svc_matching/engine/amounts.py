@@ -78,8 +78,9 @@ def _amount() -> re.Pattern[str]:
     """Return a number with what follows it; nothing in it can be read in two ways for long."""
     reading = spellings()["reading"]
     every = [normal(each) for written in spellings()["spellings"].values() for each in written]
-    words = _either(each for each in every if each not in reading["structured_only"])
-    below = _either({*every} - {*reading["structured_only"]} | {*reading["per_only"]})
+    words = _either({*every} - {*reading["before_per"]})
+    short = _either(reading["before_per"])
+    below = _either({*every} - {*reading["before_per"]} | {*reading["after_per"]})
     per = _either(word for word in reading["per"] if not word.isalpha() or word > "\u3000")
     per_word = _either(word for word in reading["per"] if word.isalpha() and word < "\u3000")
     divisor = rf"(?:\s?(?:{per})\s?|\s(?:{per_word})\s)(?:{below})(?![{_LATIN}0-9^])"
@@ -87,7 +88,7 @@ def _amount() -> re.Pattern[str]:
     return re.compile(
         rf"(?P<number>[0-9](?<![{_LATIN}0-9_.,^/].)[0-9]*+(?:[.,][0-9]++)*+)(?!\^)"
         rf"(?:\s?(?P<times>{_either(spellings()['times'])})(?![{_LATIN}]))?"
-        rf"(?:\s?(?P<unit>(?:{words})(?![{_LATIN}0-9^]))(?P<stuff>{stuff})?"
+        rf"(?:\s?(?P<unit>(?:{words})(?![{_LATIN}0-9^])|(?:{short})(?={divisor}))(?P<stuff>{stuff})?"
         rf"(?P<per>(?:{divisor}){{0,2}})(?!\s?/))?",
         re.IGNORECASE,
     )

@@ -15,6 +15,7 @@ _AFTER = 8
 
 @cache
 def concept_words() -> dict[str, Any]:
+    """Return the file of concepts."""
     raw: dict[str, Any] = tomllib.loads(
         files(__package__).joinpath("concepts.toml").read_text("utf-8")
     )
@@ -35,7 +36,9 @@ def _dimensions(units: list[str]) -> frozenset[str]:
 
 @cache
 def _measured_in() -> dict[str, frozenset[str]]:
-    return {concept: _dimensions(units) for concept, units in concept_words()["measured_in"].items()}
+    return {
+        concept: _dimensions(units) for concept, units in concept_words()["measured_in"].items()
+    }
 
 
 @cache

@@ -25,7 +25,7 @@ _EXACT = 1e-9
 
 _DIGIT = re.compile(r"\d")
 _CLAUSE = re.compile(r"[.!?]\s|[;\n。]")
-_PART = re.compile(r"[.,!?]\s|[;\n。、]|[0-9]")
+_PART = re.compile(r"[.!?]\s|[,;\n。、]|[0-9]")
 
 Measure = tuple[str, str]
 """Concept and dimension: only quantities of one measure are compared."""

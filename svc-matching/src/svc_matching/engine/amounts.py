@@ -20,6 +20,7 @@ LEAD, TAIL = 64, 40
 """Characters before and after an amount that say what it is."""
 
 _MAX_GAP = 12
+_DEGREES = "[temperature]+1"
 _LATIN = "A-Za-zÀ-ɏẠ-ỹ"
 # A sign before the look behind it: a search for a set of characters is several times as fast.
 _GROUP_SPACE = re.compile(r"[\u00a0\u202f\u2009'’](?<=[0-9].)(?=[0-9]{3}(?![0-9]))")
@@ -27,11 +28,15 @@ _RAISED = re.compile(r"[⁻⁰¹²³⁴⁵⁶⁷⁸⁹](?<=[0-9].)")
 
 
 class _Read(NamedTuple):
-    """One number as it stands in the text; `unit` is empty when none follows."""
+    """One number as it stands in the text; `unit` is empty when none follows.
+
+    `times` is the number word after it, by which the value is already multiplied.
+    """
 
     start: int
     end: int
     value: float
+    times: float
     unit: str
 
 
@@ -147,12 +152,13 @@ def _reads(text: str, language: str) -> Iterator[_Read]:
         value = read_number(found["number"], language)
         if value is None:
             continue
-        value *= spellings()["times"].get((found["times"] or "").lower(), 1.0)
+        times = spellings()["times"].get((found["times"] or "").lower(), 1.0)
+        value *= times
         start, unit = found.start(), (found["unit"] or "") + (found["per"] or "")
         sign, before = text[start - 1 : start], text[max(start - 2, 0) : start - 1]
         if sign in {"-", "−"} and not before.strip():
             value = -value
-        yield _Read(start, found.end(), value, unit if _is_unit(unit) else "")
+        yield _Read(start, found.end(), value, times, unit if _is_unit(unit) else "")
 
 
 def _is_unit(unit: str) -> bool:
@@ -169,6 +175,8 @@ def _joined(first: _Read, second: _Read, text: str, unit: Unit) -> tuple[float, 
         gap = gap[:-1]
         if not gap.strip() and not first.unit:
             return one, -two
+    if unit.dimension != _DEGREES:
+        one, two = abs(one), abs(two)
     bounds = _bounds()
     if bounds["tolerance"].fullmatch(gap):
         return one - abs(two), one + abs(two)
@@ -176,6 +184,8 @@ def _joined(first: _Read, second: _Read, text: str, unit: Unit) -> tuple[float, 
         text, max(0, first.start - LEAD), first.start
     )
     other = read_unit(first.unit) if first.unit else unit
+    if not first.unit and first.times == 1:
+        one *= second.times
     if not (opened or bounds["range"].fullmatch(gap)) or other is None:
         return None
     if other.dimension != unit.dimension:
@@ -222,7 +232,9 @@ def read_amounts(text: str, folded: str, language: str) -> list[Amount]:
         start = first.start if first and pair else read.start
         lead, tail = folded[max(0, start - LEAD) : start], folded[read.end : read.end + TAIL]
         unit = _timed(read.unit, unit, lead, tail)
-        low, high = pair or _bounded(read.value, lead.rstrip("-− "), tail)
+        # A minus means something before degrees; elsewhere it is a dash («- 500 kg/h», «−40 %»).
+        value = read.value if unit.dimension == _DEGREES else abs(read.value)
+        low, high = pair or _bounded(value, lead.rstrip("-− "), tail)
         amounts += _sized(start, read.end, low, high, unit)
     return amounts
 

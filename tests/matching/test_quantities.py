@@ -217,6 +217,7 @@ def test_one_unit_in_two_spellings(one: str, other: str) -> None:
         *("", " ", "/", "/h", "kg/", "boxfuls", "kg^9999999", "kg^-99", "1/0 kg", "10 kg", "dB"),
         *("kdegC", "\x00kg", "kg" * 20, "kg/h/m/s/K", "k\u0433", "__import__('os')", "2**9**9**9"),
         "(" * 32,
+        *("dB/m", "hbar3.hbar3.hbar3.hbar3"),
     ],
 )
 def test_a_unit_that_is_none_is_unknown(unit: str) -> None:

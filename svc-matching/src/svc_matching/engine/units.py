@@ -130,18 +130,21 @@ def read_unit(text: str) -> Unit | None:
     unit = normal(text).strip()
     if not unit or len(text) > MAX_UNIT:
         return None
+    found = _converted(unit)
+    if found:
+        return found
+    # «nghìn tấn/năm», 万吨/年
+    for word, size in spellings()["times"].items():
+        if unit.startswith(word) and (found := _converted(unit[len(word) :].strip())):
+            return Unit(found.dimension, found.factor * size, found.offset)
+    return None
+
+
+def _converted(unit: str) -> Unit | None:
     try:
         return _measure(_factors_of(unit))
-    except (ValueError, PintError):
-        return _multiple(unit)
-
-
-def _multiple(unit: str) -> Unit | None:
-    """Return «nghìn tấn/năm» and 万吨/年; the number word stands before a unit."""
-    for word, size in spellings()["times"].items():
-        if unit.startswith(word) and (inner := read_unit(unit[len(word) :])):
-            return Unit(inner.dimension, inner.factor * size, inner.offset)
-    return None
+    except (ValueError, ArithmeticError, PintError):
+        return None
 
 
 def _factors_of(unit: str) -> list[tuple[str, int]]:
@@ -168,10 +171,14 @@ def _measure(factors: list[tuple[str, int]]) -> Unit | None:
         return _alone(registry, factors[0][0])
     product = registry.Quantity(1.0)
     for name, power in factors:
+        if _alone(registry, name) is None:
+            return None
         shifted = registry.Quantity(0.0, name).to_base_units().magnitude != 0
         step = registry.Quantity(1.0, f"delta_{name}" if shifted else name)
         product *= step.to_base_units() ** power
-    return Unit(_dimension(product), float(product.to_base_units().magnitude))
+    factor = float(product.to_base_units().magnitude)
+    # A product of the very smallest or largest is no number any more.
+    return Unit(_dimension(product), factor) if isfinite(factor) and factor else None
 
 
 def _alone(registry: "UnitRegistry[Any]", name: str) -> Unit | None:

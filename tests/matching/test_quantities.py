@@ -59,6 +59,7 @@ TEXTS: list[tuple[str, str, tuple[str, float | None, float | None, str]]] = [
     ("vi", "năng suất từ 200 đến 500 kg/h", ("capacity", 200, 500, "kg/h")),
     ("vi", "năng suất từ 200 kg/h đến 0,5 tấn/h", ("capacity", 200, 500, "kg/h")),
     ("vi", "xử lý 500 kg chè tươi mỗi giờ", ("capacity", 500, 500, "kg/h")),
+    ("vi", "công suất 500 kg chè tươi/giờ", ("capacity", 500, 500, "kg/h")),
     ("vi", "mỗi ngày chế biến 3 tạ", ("capacity", 300, 300, "kg/day")),
     ("vi", "công suất 1.500 kg/h", ("capacity", 1500, 1500, "kg/h")),
     ("vi", "công suất 1,6 tấn/h", ("capacity", 1600, 1600, "kg/h")),
@@ -129,6 +130,7 @@ def test_text_says_the_same_as_a_field(
         "mạng 5G, 3D, CO2 và 5 M",
         "công suất 20 lít/100 km",
         "công suất 10^30 kg/h",
+        "công suất 10⁶ m³/h",
         "công suất 1e400 kg/h",
         "công suất 1/0 kg",
         "công suất 5 kg^9999999",
@@ -215,7 +217,16 @@ def test_one_unit_in_two_spellings(one: str, other: str) -> None:
     "unit",
     [
         *("", " ", "/", "/h", "kg/", "boxfuls", "kg^9999999", "kg^-99", "1/0 kg", "10 kg", "dB"),
-        *("kdegC", "\x00kg", "kg" * 20, "kg/h/m/s/K", "k\u0433", "__import__('os')", "2**9**9**9"),
+        *(
+            "kdegC",
+            "\x00kg",
+            "kg" * 20,
+            "kg/" + " " * MAX_UNIT + "h",
+            "kg/h/m/s/K",
+            "k\u0433",
+            "__import__('os')",
+            "2**9**9**9",
+        ),
         "(" * 32,
         *("dB/m", "hbar3.hbar3.hbar3.hbar3"),
     ],
@@ -231,6 +242,12 @@ def test_a_unit_that_is_none_is_unknown(unit: str) -> None:
 def test_what_measures_something_else_is_not_compared(one: str, other: str) -> None:
     needs, haves = stated("capacity", 5, None, one), stated("capacity", 5, None, other)
     assert fit((needs,), (haves,)).compared == 0
+
+
+def test_a_capacity_in_kilowatts_is_a_power() -> None:
+    need = stated("công suất", 75, None, "kW")
+    assert fit((need,), (stated("installed power", 75, 75, "kW"),)).compared == 1
+    assert fit((need,), (stated("energy consumption", 75, 75, "kW"),)).compared == 0
 
 
 def test_how_near_degrees_are_is_not_judged_from_absolute_zero() -> None:

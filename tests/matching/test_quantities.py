@@ -69,8 +69,8 @@ TEXTS: list[tuple[str, str, tuple[str, float | None, float | None, str]]] = [
     ("vi", "15–25 triệu viên/năm", ("capacity", 15e6, 25e6, "pcs/year")),
     ("vi", "Mỗi mẻ 80–200 kg dược liệu", ("capacity", 80, 200, "kg/batch")),
     ("vi", "Yêu cầu:\n-500 kg/h", ("capacity", 500, 500, "kg/h")),
-    ("vi", "−10 – −5 °C", ("temperature", -10, -5, "°C")),
-    ("vi", "kho lạnh −18 °C trở xuống", ("temperature", None, -18, "°C")),
+    ("vi", "nhiệt độ −10 – −5 °C", ("temperature", -10, -5, "°C")),
+    ("vi", "nhiệt độ kho −18 °C trở xuống", ("temperature", None, -18, "°C")),
     ("vi", "-16 - 12 kg/h", ("capacity", 12, 16, "kg/h")),
     ("vi", "độ ẩm cuối ≤ 5 %", ("moisture", None, 5, "%")),
     ("vi", "độ ẩm không quá 5%", ("moisture", None, 5, "%")),
@@ -87,11 +87,13 @@ TEXTS: list[tuple[str, str, tuple[str, float | None, float | None, str]]] = [
     ("vi", "tiêu hao năng lượng dưới 35 kWh/tấn", ("energy consumption", None, 126_000, "J/kg")),
     ("en", "a capacity of 0.5 t/h", ("capacity", 500, 500, "kg/h")),
     ("en", "processes 1,500 kg per hour", ("capacity", 1500, 1500, "kg/h")),
+    ("en", "line 5 and 8 tons per day", ("capacity", 8, 8, "t/day")),
+    ("en", "model 5 8 tons per day", ("capacity", 8, 8, "t/day")),
     ("en", "between 5 and 8 tons per day", ("capacity", 5, 8, "t/day")),
     ("en", "at least 300 Nm³/h of biogas", ("capacity", 300, None, "Nm3/h")),
     ("en", "removal efficiency of 95 ± 2 %", ("efficiency", 93, 97, "%")),
     ("en", "temperature up to 140 °F", ("temperature", None, 60, "°C")),
-    ("en", "40°C–60°C", ("temperature", 40, 60, "°C")),
+    ("en", "drying temperature 40°C–60°C", ("temperature", 40, 60, "°C")),
     ("de", "Leistung 1.500,5 kg/h", ("Leistung", 1500.5, 1500.5, "kg/h")),
     ("de", "Durchsatz mindestens 2 Tonnen pro Stunde", ("capacity", 2000, None, "kg/h")),
     ("de", "Endfeuchte höchstens 5,5 Prozent", ("moisture", None, 5.5, "%")),
@@ -136,6 +138,8 @@ def test_text_says_the_same_as_a_field(
         "công suất 5 kg^9999999",
         "Decision 18/2019, 30 % of the staff",
         "capacity 5 kg/h/sprocket",
+        "at 40 °C in a tank of 30 l",
+        "keeps dust under 100 mg per normal cubic metre",
         "電力は0.7 kWh/m³以下",
         "掺量可达75 %，按在线含水率修正",
         "công suất " + "9" * 8000 + " kg/h",
@@ -416,7 +420,7 @@ def test_what_is_read_from_text_counts_but_never_gates(
 
 
 def test_a_field_speaks_for_its_side_and_text_only_for_what_no_field_states() -> None:
-    text = "Its capacity is 40 kg/h at 60 °C."
+    text = "Its capacity is 40 kg/h, the temperature 60 °C, with 3 m3/h of waste water."
     _, supply = _facts({}, {"specifications": [SMALL | {"max": 300}], "description": text})
     assert [(have.measure[0], have.read) for have in supply.haves] == [
         ("capacity", False),

@@ -73,9 +73,10 @@ def fold(text: str) -> str:
 def _folded(words: Iterable[str]) -> str:
     """Return a pattern of words in folded text, Latin ones as whole words."""
     keys = {fold(normal(word)) for word in words}
-    plain = _either(word for word in keys if not word[0].isascii() or not word[0].isalpha())
-    latin = _either(word for word in keys if word[0].isascii() and word[0].isalpha())
-    return rf"(?:{plain}|(?<![a-z])(?:{latin})(?![a-z]))"
+    latin = {word for word in keys if word[0].isascii() and word[0].isalpha()}
+    signs, letters = _either(keys - latin), rf"(?<![a-z])(?:{_either(latin)})(?![a-z])"
+    # Of none there is no pattern: an empty one would match everywhere.
+    return f"(?:{'|'.join([signs] * (latin != keys) + [letters] * bool(latin))})"
 
 
 @cache

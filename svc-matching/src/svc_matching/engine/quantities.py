@@ -86,7 +86,7 @@ def read_text(text: str, language: str) -> tuple[Range, ...]:
     """Return the quantities named in running text, the first `MAX_READ`.
 
     Each belongs to the nearest concept of its clause that is measured in its unit; an amount that
-    nothing names is left out, unless its unit says enough (kg/h, °C).
+    nothing names is left out, unless its unit says enough (kg/h, kW).
     """
     if not _DIGIT.search(text):
         return ()
@@ -116,9 +116,12 @@ def _around(amount: Amount, folded: str, end: int) -> tuple[str, str]:
 
 
 def with_read(stated: tuple[Range, ...], read: Iterable[Range]) -> tuple[Range, ...]:
-    """Return the stated ranges and those read from text that measure something else."""
-    known = {each.measure for each in stated}
-    return stated + tuple(each for each in read if each.measure not in known)
+    """Return the stated ranges, and those read from text whose concept no field states.
+
+    Beside a field with a capacity in m3/day, «9 tấn/ngày» in the text is that of something else.
+    """
+    known = {each.measure[0] for each in stated}
+    return stated + tuple(each for each in read if each.measure[0] not in known)
 
 
 def closeness(need: Range, have: Range) -> float:

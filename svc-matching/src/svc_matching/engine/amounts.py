@@ -121,15 +121,16 @@ def _bounds() -> dict[str, re.Pattern[str]]:
 
 
 @cache
-def _rates() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
-    """Return time → its words before an amount (some words may follow) and after it."""
-    return {
-        time: (
-            re.compile(_folded(words) + r"[^\d.,;:。、]{0,24}$"),
-            re.compile(r"[^.,;:。、\d]{0,24}?" + _folded(words)),
-        )
-        for time, words in spellings()["rates"].items()
-    }
+def _rates() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the words of a rate before an amount (some words may follow) and after it.
+
+    The group that matches has the name of the time.
+    """
+    rates = spellings()["rates"].items()
+    words = "|".join(f"(?P<{time}>{_folded(written)})" for time, written in rates)
+    return re.compile(rf"(?:{words})[^\d.,;:。、]{{0,24}}$"), re.compile(
+        rf"[^.,;:。、\d]{{0,24}}?(?:{words})"
+    )
 
 
 def plain(text: str) -> str:
@@ -200,10 +201,9 @@ def _timed(written: str, unit: Unit, lead: str, tail: str) -> Unit:
     """Give an amount the time that stands before or well after it."""
     if unit.dimension not in _countable():
         return unit
-    for time, (before, after) in _rates().items():
-        if before.search(lead) or after.match(tail):
-            return read_unit(f"{written}/{time}") or unit
-    return unit
+    before, after = _rates()
+    found = before.search(lead) or after.match(tail)
+    return read_unit(f"{written}/{found.lastgroup}") or unit if found else unit
 
 
 def _bounded(value: float, lead: str, tail: str) -> tuple[float, float]:

@@ -10,11 +10,12 @@ from shared.contracts.matches import Reason, ReasonCode
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.contracts.values import Money, Quantity
 from svc_matching.engine.codes import field_nearness, industry_nearness, ipc_nearness
+from svc_matching.engine.concepts import concept_of
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.gates import BIT, reasons_of
 from svc_matching.engine.pairs import Pair
-from svc_matching.engine.quantities import concept_of, fit, read_range, read_ranges
+from svc_matching.engine.quantities import fit, read_range, read_ranges
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.views import views_of
 
@@ -186,7 +187,7 @@ def test_different_dimensions_and_unknown_units_are_not_compared() -> None:
     needs = read_ranges([_quantity("capacity", 5, None, "kW")])
     haves = read_ranges([_quantity("capacity", 1, None, "kg/h")])
     assert fit(needs, haves).compared == 0
-    assert read_range(_quantity("capacity", 5, None, "shots")) is None
+    assert read_range(_quantity("capacity", 5, None, "boxfuls")) is None
 
 
 def test_the_longest_concept_in_a_name_decides() -> None:

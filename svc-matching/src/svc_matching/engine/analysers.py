@@ -19,6 +19,7 @@ from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMES
 from svc_matching.engine.vietnamese import fold, is_syllable
 
 ANALYSER_VERSION = "2"
+"""Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 _CHARACTERS = frozenset({"ko", "ja", "zh"})
 

@@ -14,7 +14,7 @@ from shared.contracts.supplies import (
 )
 from shared.contracts.values import AbsorptionLevels, Money, TransferTerms
 from svc_matching.engine.money import ceiling, lowest_price
-from svc_matching.engine.quantities import Range, read_ranges
+from svc_matching.engine.quantities import Range, read_ranges, with_read
 from svc_matching.engine.weights import LEVELS
 
 NO_TERMS = TransferTerms()
@@ -69,14 +69,19 @@ def _levels(levels: AbsorptionLevels | None) -> tuple[int | None, ...]:
     return tuple(getattr(levels, name) if levels else None for name in LEVELS)
 
 
-def demand_facts(profile: DemandProfile, languages: Sequence[str]) -> DemandFacts:
-    """Read a demand; `languages` are those of its views, the original's first."""
+def demand_facts(
+    profile: DemandProfile, languages: Sequence[str], read: Sequence[Range] = ()
+) -> DemandFacts:
+    """Read a demand; `languages` are those of its views, the original's first.
+
+    `read` are the quantities found in its text.
+    """
     return DemandFacts(
         fields=tuple(profile.fields),
         industries=tuple(profile.industries),
         ipc=tuple(profile.ipc),
         trl_min=profile.trl_min,
-        needs=read_ranges(profile.requirements),
+        needs=with_read(read_ranges(profile.requirements), read),
         transfer=profile.transfer or NO_TERMS,
         preferred=frozenset(profile.preferred_countries),
         excluded=frozenset(profile.excluded_countries),
@@ -90,16 +95,19 @@ def demand_facts(profile: DemandProfile, languages: Sequence[str]) -> DemandFact
 
 
 def supply_facts(
-    profile: SupplyProfile, status: SupplyStatus, languages: Sequence[str]
+    profile: SupplyProfile,
+    status: SupplyStatus,
+    languages: Sequence[str],
+    read: Sequence[Range] = (),
 ) -> SupplyFacts:
-    """Read a supply; `languages` are those of its views, the original's first."""
+    """Read a supply; `languages` and `read` as for a demand."""
     return SupplyFacts(
         status=status,
         fields=tuple(profile.fields),
         industries=tuple(profile.industries),
         ipc=tuple(profile.ipc),
         trl=profile.trl,
-        haves=read_ranges(profile.specifications),
+        haves=with_read(read_ranges(profile.specifications), read),
         transfer=profile.transfer or NO_TERMS,
         country=profile.country,
         used=profile.condition is Condition.USED,

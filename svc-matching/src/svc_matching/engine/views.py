@@ -4,9 +4,11 @@ A view is what the index needs of a text, and what `item` stores so that a start
 analysis. Term frequencies are whole numbers in quarters: a word of the description counts 4.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from shared.contracts.supplies import SupplyProfile
 from shared.contracts.values import Translation
 from svc_matching.engine.analysers import TermCounts, analyse
 from svc_matching.engine.languages import choose_language
+from svc_matching.engine.quantities import Range, read_text
 from svc_matching.engine.tagging import CONCEPT, broader_terms, concepts_in
 from svc_matching.engine.translations import units_in
 
@@ -29,13 +32,17 @@ Profile = DemandProfile | SupplyProfile
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One language of a text: sorted terms, their weighted frequencies, its weighted length."""
+    """One language of a text: sorted terms, their weighted frequencies, its weighted length.
+
+    `read` holds the quantities named in the text, in the original's view only.
+    """
 
     language: str
     marked: bool
     length: int
     terms: tuple[str, ...]
     frequencies: NDArray[np.uint16]
+    read: tuple[Range, ...] = ()
 
 
 def _pieces(text: Profile | Translation) -> Iterator[tuple[str, int]]:
@@ -87,6 +94,18 @@ def _settled(part: TermCounts, *, marked: bool) -> Iterable[tuple[str, int]]:
     return chain(part.counts.items(), exact)
 
 
+def _measuring_text(profile: Profile) -> str:
+    """Return the text whose amounts are the demand's or supply's own, not those of its past."""
+    outcome = profile.expected_outcome if isinstance(profile, DemandProfile) else None
+    pieces = (profile.title, profile.summary, profile.description, outcome)
+    return "\n".join(piece for piece in pieces if piece)
+
+
+def read_quantities(views: Sequence[View]) -> tuple[Range, ...]:
+    """Return the quantities named in the original's text."""
+    return views[0].read if views else ()
+
+
 def views_of(profile: Profile) -> tuple[View, ...]:
     """Return the original's view, then one for each translation into another language.
 
@@ -95,7 +114,8 @@ def views_of(profile: Profile) -> tuple[View, ...]:
     text = plain_text(profile)
     original = choose_language(text, profile.language)
     asks = isinstance(profile, DemandProfile) and original == "vi"
-    views = [_view(_pieces(profile), original, translated=asks)]
+    view = _view(_pieces(profile), original, translated=asks)
+    views = [replace(view, read=read_text(_measuring_text(profile), original))]
     for language, translation in sorted(profile.translations.items()):
         if language != original:
             views.append(_view(_pieces(translation), language, translated=False))
@@ -106,21 +126,49 @@ def pack(views: tuple[View, ...]) -> bytes:
     """Return the views as bytes for the `item` table."""
     blocks = []
     for view in views:
-        terms = _SEPARATOR.join(view.terms).encode()
-        head = f"{view.language} {int(view.marked)} {view.length} {len(terms)} {len(view.terms)}\n"
-        blocks.append(head.encode() + terms + view.frequencies.astype("<u2").tobytes())
+        terms, read = _SEPARATOR.join(view.terms).encode(), _pack_read(view.read)
+        sizes = f"{len(terms)} {len(view.terms)} {len(read)}"
+        head = f"{view.language} {int(view.marked)} {view.length} {sizes}\n"
+        blocks.append(head.encode() + terms + view.frequencies.astype("<u2").tobytes() + read)
     return b"".join(blocks)
 
 
 def unpack(packed: bytes) -> tuple[View, ...]:
-    """Read what `pack` wrote."""
+    """Read what `pack` wrote; what an older analyser wrote has no quantities."""
     views, at = [], 0
     while at < len(packed):
         start = packed.index(b"\n", at) + 1
-        language, marked, length, size, count = packed[at:start].decode().split()
+        language, marked, length, size, count, *more = packed[at:start].decode().split()
         middle = start + int(size)
-        at = middle + 2 * int(count)
+        end = middle + 2 * int(count)
+        at = end + int(more[0] if more else 0)
         terms = tuple(packed[start:middle].decode().split(_SEPARATOR))
-        frequencies = np.frombuffer(packed[middle:at], "<u2").astype(np.uint16)
-        views.append(View(language, marked == "1", int(length), terms, frequencies))
+        frequencies = np.frombuffer(packed[middle:end], "<u2").astype(np.uint16)
+        read = _unpack_read(packed[end:at])
+        views.append(View(language, marked == "1", int(length), terms, frequencies, read))
     return tuple(views)
+
+
+def _pack_read(read: tuple[Range, ...]) -> bytes:
+    rows = [
+        (*each.measure, *(None if abs(end) == inf else end for end in (each.low, each.high)))
+        for each in read
+    ]
+    stated = [each.stated for each in read]
+    return json.dumps([rows, stated], ensure_ascii=False).encode() if read else b""
+
+
+def _unpack_read(packed: bytes) -> tuple[Range, ...]:
+    if not packed:
+        return ()
+    return tuple(
+        Range(
+            (concept, dimension),
+            -inf if low is None else low,
+            inf if high is None else high,
+            must=False,
+            stated=stated,
+            read=True,
+        )
+        for (concept, dimension, low, high), stated in zip(*json.loads(packed), strict=True)
+    )

@@ -30,7 +30,7 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
-from svc_matching.engine.views import View, pack, unpack, views_of
+from svc_matching.engine.views import View, pack, read_quantities, unpack, views_of
 from svc_matching.storage import epochs, items
 
 log = get_logger("matcher")
@@ -195,7 +195,8 @@ def read_profile(kind: ItemKind, profile: str) -> DemandProfile | SupplyProfile:
 def put_demand(
     engine: Engine, demand_id: UUID, profile: DemandProfile, views: tuple[View, ...]
 ) -> None:
-    facts = demand_facts(profile, [view.language for view in views])
+    languages = [view.language for view in views]
+    facts = demand_facts(profile, languages, read_quantities(views))
     engine.put_demand(demand_id, facts, views)
 
 
@@ -210,7 +211,8 @@ def put_supply(
 ) -> None:
     """Add or replace a supply, or remove it when it is neither ranked nor a near miss."""
     if status in INDEXED_STATUSES and is_offered(profile.visibility):
-        facts = supply_facts(profile, status, [view.language for view in views])
+        languages = [view.language for view in views]
+        facts = supply_facts(profile, status, languages, read_quantities(views))
         engine.put_supply(supply_id, facts, views, weigh=weigh)
     else:
         engine.drop_supply(supply_id)

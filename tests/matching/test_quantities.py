@@ -14,7 +14,7 @@ from shared.contracts.matches import ReasonCode
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.contracts.values import Quantity
 from svc_matching.engine.amounts import MAX_NUMBERS
-from svc_matching.engine.concepts import concept_words
+from svc_matching.engine.concepts import concept_of, concept_words
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import DemandFacts, SupplyFacts, demand_facts, supply_facts
 from svc_matching.engine.gates import reasons_of
@@ -102,12 +102,14 @@ TEXTS: list[tuple[str, str, tuple[str, float | None, float | None, str]]] = [
     ("ko", "시간당 500kg 처리", ("처리능력", 500, 500, "kg/h")),
     ("ko", "처리능력 30톤/일 이상", ("capacity", 30, None, "t/day")),
     ("ko", "하루 500톤 규모", ("capacity", 500, 500, "t/day")),
+    ("ko", "하루 500톤-600톤", ("capacity", 500, 600, "t/day")),
     ("ko", "수분 5% 이하", ("moisture", None, 5, "%")),
     ("ko", "에너지 30% 절감", ("energy saving", 30, 30, "%")),
     ("ja", "日産 30トン", ("処理能力", 30, 30, "t/day")),
     ("ja", "処理能力は３０トン/日", ("capacity", 30, 30, "t/day")),
     ("ja", "処理能力は一日110〜125トン", ("capacity", 110, 125, "t/day")),
     ("ja", "乾燥温度60~80℃", ("temperature", 60, 80, "°C")),
+    ("ja", "温度は-20~-40℃", ("temperature", -40, -20, "°C")),
     ("ja", "水分5%以下", ("moisture", None, 5, "%")),
     ("zh", "年产10万吨", ("产能", 100_000, 100_000, "t/year")),
     ("zh", "产能不低于500吨/天", ("capacity", 500, None, "t/day")),
@@ -246,6 +248,12 @@ def test_a_unit_that_is_none_is_unknown(unit: str) -> None:
 def test_what_measures_something_else_is_not_compared(one: str, other: str) -> None:
     needs, haves = stated("capacity", 5, None, one), stated("capacity", 5, None, other)
     assert fit((needs,), (haves,)).compared == 0
+
+
+def test_a_name_says_what_is_measured_and_then_of_what() -> None:
+    assert concept_of("nhiệt độ bảo quản") == "temperature"
+    assert concept_of("energy use per tonne") == "energy_use"
+    assert concept_of("công suất chè tươi") == "capacity"
 
 
 def test_a_capacity_in_kilowatts_is_a_power() -> None:

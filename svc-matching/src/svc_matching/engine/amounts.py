@@ -24,6 +24,7 @@ _DEGREES = "[temperature]+1"
 _LATIN = "A-Za-zÀ-ɏẠ-ỹ"
 # A sign before the look behind it: a search for a set of characters is several times as fast.
 _GROUP_SPACE = re.compile(r"[\u00a0\u202f\u2009'’](?<=[0-9].)(?=[0-9]{3}(?![0-9]))")
+_MINUS = re.compile(rf"(?<![{_LATIN}0-9%°])[-−]$")
 _RAISED = re.compile(r"[⁻⁰¹²³⁴⁵⁶⁷⁸⁹](?<=[0-9].)")
 
 
@@ -157,8 +158,7 @@ def _reads(text: str, language: str) -> Iterator[_Read]:
         times = spellings()["times"].get((found["times"] or "").lower(), 1.0)
         value *= times
         start, unit = found.start(), (found["unit"] or "") + (found["per"] or "")
-        sign, before = text[start - 1 : start], text[max(start - 2, 0) : start - 1]
-        if sign in {"-", "−"} and not before.strip():
+        if _MINUS.search(text, max(0, start - 2), start):
             value = -value
         yield _Read(start, found.end(), value, times, unit if _is_unit(unit) else "")
 
@@ -174,9 +174,8 @@ def _joined(first: _Read, second: _Read, text: str, unit: Unit) -> tuple[float, 
     if len(gap) > _MAX_GAP:
         return None
     if two < 0:
-        gap = gap[:-1]
-        if not gap.strip() and not first.unit:
-            return one, -two
+        # A sign with nothing before it is the dash of a range: «12 -15 %», 500톤-600톤.
+        gap, two = (gap[:-1], two) if gap[:-1].strip() else ("-", -two)
     if unit.dimension != _DEGREES:
         one, two = abs(one), abs(two)
     bounds = _bounds()

@@ -30,8 +30,9 @@ def meet(
     engine = Engine(year=2026)
     wanted = DemandProfile(**{"title": "Tea dryer", "language": "en"} | demand)
     offered = SupplyProfile(**{"title": "Tea dryer", "language": "en"} | supply)
-    engine.put_supply(SUPPLY, supply_facts(offered, status, ["en"]), views_of(offered))
-    engine.put_demand(DEMAND, demand_facts(wanted, ["en"]), views_of(wanted))
+    offer, want = views_of(offered), views_of(wanted)
+    engine.put_supply(SUPPLY, supply_facts(offered, status, offer), offer)
+    engine.put_demand(DEMAND, demand_facts(wanted, want), want)
     (pair,) = engine.score(DEMAND, [SUPPLY])
     return engine, pair
 

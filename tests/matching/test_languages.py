@@ -41,13 +41,12 @@ def languages_found(text: str) -> list[str]:
             kinds[supply_id] = language if number == 0 else "other"
             profile = SupplyProfile(title=said, description=f"{said}.", language=language)
             views = views_of(profile)
-            spoken = [view.language for view in views]
-            facts = supply_facts(profile, SupplyStatus.PUBLISHED, spoken)
+            facts = supply_facts(profile, SupplyStatus.PUBLISHED, views)
             engine.put_supply(supply_id, facts, views, weigh=False)
     engine.adopt(engine.freeze(1))
     profile = DemandProfile(title=text, description=text, language="vi")
     views = views_of(profile)
-    engine.put_demand(WANTED, demand_facts(profile, [view.language for view in views]), views)
+    engine.put_demand(WANTED, demand_facts(profile, views), views)
     return [kinds[pair.supply_id] for pair in engine.rank(WANTED).listed]
 
 

@@ -381,8 +381,8 @@ def _facts(demand: dict[str, Any], supply: dict[str, Any]) -> tuple[DemandFacts,
     wanted = DemandProfile(**{"title": "Tea dryer", "language": "en"} | demand)
     offered = SupplyProfile(**{"title": "Tea dryer", "language": "en"} | supply)
     return (
-        demand_facts(wanted, ["en"], read_quantities(views_of(wanted))),
-        supply_facts(offered, SupplyStatus.PUBLISHED, ["en"], read_quantities(views_of(offered))),
+        demand_facts(wanted, views_of(wanted)),
+        supply_facts(offered, SupplyStatus.PUBLISHED, views_of(offered)),
     )
 
 

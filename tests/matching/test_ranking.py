@@ -29,7 +29,7 @@ WORDS = ["tea", "rice", "coffee", "pepper", "wood", "shrimp", "dryer", "pump", "
 def put_demand(engine: Engine, demand_id: UUID = DEMAND, **given: Any) -> None:
     profile = DemandProfile(**{"title": "Tea dryer", "language": "en"} | given)
     views = views_of(profile)
-    engine.put_demand(demand_id, demand_facts(profile, [v.language for v in views]), views)
+    engine.put_demand(demand_id, demand_facts(profile, views), views)
 
 
 def put_supply(
@@ -38,7 +38,7 @@ def put_supply(
     supply_id = UUID(int=1000 + number)
     profile = SupplyProfile(**{"title": "Tea dryer", "language": "en"} | given)
     views = views_of(profile)
-    facts = supply_facts(profile, status, [v.language for v in views])
+    facts = supply_facts(profile, status, views)
     engine.put_supply(supply_id, facts, views)
     return supply_id
 

@@ -50,7 +50,7 @@ class Half:
             views = views_of(profile)
             supply_id = UUID(int=len(supplies) + 1)
             supplies[supply_id] = row["source"]["ref"]
-            facts = supply_facts(profile, status, [view.language for view in views])
+            facts = supply_facts(profile, status, views)
             engine.put_supply(supply_id, facts, views, weigh=False)
         engine.adopt(engine.freeze(1))
         demands: dict[str, UUID] = {}
@@ -58,7 +58,7 @@ class Half:
             profile = DemandUpsert.model_validate(row)
             views = views_of(profile)
             demand_id = demands[row["source_ref"]["ref"]] = UUID(int=1_000_000 + len(demands))
-            facts = demand_facts(profile, [view.language for view in views])
+            facts = demand_facts(profile, views)
             engine.put_demand(demand_id, facts, views)
         return cls(engine, demands, supplies, _rows(folder / "expected.jsonl"))
 

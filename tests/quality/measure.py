@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.views import View, views_of
+from svc_matching.engine.views import views_of
 from svc_matching.engine.weights import load_weights
 
 DEPTH = 100
@@ -58,7 +58,7 @@ class Product:
         started = time.perf_counter()
         for number, (name, profile) in enumerate(corpus, start=1):
             views = views_of(profile)
-            facts = supply_facts(profile, SupplyStatus.PUBLISHED, _languages(views))
+            facts = supply_facts(profile, SupplyStatus.PUBLISHED, views)
             self._names[UUID(int=number)] = name
             self._engine.put_supply(UUID(int=number), facts, views, weigh=False)
         self._engine.adopt(self._engine.freeze(1))
@@ -67,14 +67,10 @@ class Product:
     def rank(self, profile: DemandProfile) -> list[str]:
         """Return the best documents for a query."""
         views, demand_id = views_of(profile), UUID(int=0)
-        self._engine.put_demand(demand_id, demand_facts(profile, _languages(views)), views)
+        self._engine.put_demand(demand_id, demand_facts(profile, views), views)
         found = self._engine.rank(demand_id)
         self._engine.drop_demand(demand_id)
         return [self._names[pair.supply_id] for pair in found.listed]
-
-
-def _languages(views: Iterable[View]) -> list[str]:
-    return [view.language for view in views]
 
 
 class PlainBm25:

@@ -15,6 +15,7 @@ from shared.contracts.supplies import (
 from shared.contracts.values import AbsorptionLevels, Money, TransferTerms
 from svc_matching.engine.money import ceiling, lowest_price
 from svc_matching.engine.quantities import Range, read_ranges, with_read
+from svc_matching.engine.views import View, read_quantities
 from svc_matching.engine.weights import LEVELS
 
 NO_TERMS = TransferTerms()
@@ -69,24 +70,19 @@ def _levels(levels: AbsorptionLevels | None) -> tuple[int | None, ...]:
     return tuple(getattr(levels, name) if levels else None for name in LEVELS)
 
 
-def demand_facts(
-    profile: DemandProfile, languages: Sequence[str], read: Sequence[Range] = ()
-) -> DemandFacts:
-    """Read a demand; `languages` are those of its views, the original's first.
-
-    `read` are the quantities found in its text.
-    """
+def demand_facts(profile: DemandProfile, views: Sequence[View]) -> DemandFacts:
+    """Read a demand; its views tell its languages, and the quantities named in its text."""
     return DemandFacts(
         fields=tuple(profile.fields),
         industries=tuple(profile.industries),
         ipc=tuple(profile.ipc),
         trl_min=profile.trl_min,
-        needs=with_read(read_ranges(profile.requirements), read),
+        needs=with_read(read_ranges(profile.requirements), read_quantities(views)),
         transfer=profile.transfer or NO_TERMS,
         preferred=frozenset(profile.preferred_countries),
         excluded=frozenset(profile.excluded_countries),
         accepts_used=profile.accepts_used_equipment,
-        language=languages[0] if languages else None,
+        language=views[0].language if views else None,
         needed_by=profile.needed_by.toordinal() if profile.needed_by else None,
         budget=profile.budget,
         ceiling=ceiling(profile.budget),
@@ -95,26 +91,23 @@ def demand_facts(
 
 
 def supply_facts(
-    profile: SupplyProfile,
-    status: SupplyStatus,
-    languages: Sequence[str],
-    read: Sequence[Range] = (),
+    profile: SupplyProfile, status: SupplyStatus, views: Sequence[View]
 ) -> SupplyFacts:
-    """Read a supply; `languages` and `read` as for a demand."""
+    """Read a supply; its views tell the same as a demand's."""
     return SupplyFacts(
         status=status,
         fields=tuple(profile.fields),
         industries=tuple(profile.industries),
         ipc=tuple(profile.ipc),
         trl=profile.trl,
-        haves=with_read(read_ranges(profile.specifications), read),
+        haves=with_read(read_ranges(profile.specifications), read_quantities(views)),
         transfer=profile.transfer or NO_TERMS,
         country=profile.country,
         used=profile.condition is Condition.USED,
         year_made=profile.year_made,
         restricted=profile.legal_list in {LegalList.RESTRICTED, LegalList.PROHIBITED},
-        languages=frozenset(languages),
-        language=languages[0] if languages else None,
+        languages=frozenset(view.language for view in views),
+        language=views[0].language if views else None,
         ipr=_ipr_strength(profile),
         until=profile.available_until.toordinal() if profile.available_until else None,
         price=profile.price,

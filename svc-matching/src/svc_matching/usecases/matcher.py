@@ -30,7 +30,7 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
-from svc_matching.engine.views import View, pack, read_quantities, unpack, views_of
+from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.storage import epochs, items
 
 log = get_logger("matcher")
@@ -195,9 +195,7 @@ def read_profile(kind: ItemKind, profile: str) -> DemandProfile | SupplyProfile:
 def put_demand(
     engine: Engine, demand_id: UUID, profile: DemandProfile, views: tuple[View, ...]
 ) -> None:
-    languages = [view.language for view in views]
-    facts = demand_facts(profile, languages, read_quantities(views))
-    engine.put_demand(demand_id, facts, views)
+    engine.put_demand(demand_id, demand_facts(profile, views), views)
 
 
 def put_supply(
@@ -211,9 +209,7 @@ def put_supply(
 ) -> None:
     """Add or replace a supply, or remove it when it is neither ranked nor a near miss."""
     if status in INDEXED_STATUSES and is_offered(profile.visibility):
-        languages = [view.language for view in views]
-        facts = supply_facts(profile, status, languages, read_quantities(views))
-        engine.put_supply(supply_id, facts, views, weigh=weigh)
+        engine.put_supply(supply_id, supply_facts(profile, status, views), views, weigh=weigh)
     else:
         engine.drop_supply(supply_id)
 

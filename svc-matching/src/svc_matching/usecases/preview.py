@@ -104,7 +104,7 @@ async def _turn(matcher: Matcher) -> AsyncIterator[None]:
 
 def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View], limit: int) -> _Found:
     """Rank; runs in the engine's thread."""
-    facts = demand_facts(demand, [view.language for view in views])
+    facts = demand_facts(demand, views)
     ranking = engine.preview(facts, views)
     listed = ranking.listed[:limit]
     features = pack_features(listed, engine.weights)

@@ -93,15 +93,10 @@ class SparseRows:
             out[slots] = _best_product(sets, matrix, len(slots))
         return out
 
-    def dot_sets_with(self, sets: TermSets, slots: Sequence[int]) -> Scores:
-        """Return the same for a few slots."""
+    def some(self, slots: Sequence[int]) -> "SomeRows":
+        """Return a few rows, to be multiplied by several queries."""
         rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
-        return _best_product(sets, _by_term(rows, len(slots)), len(slots))
-
-    def dot_with(self, queries: Sequence[Terms], slots: Sequence[int]) -> Scores:
-        """Return the products of each query (a row) with a few slots."""
-        rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
-        return _product(queries, _by_term(rows, len(slots)), len(slots))
+        return SomeRows(_by_term(rows, len(slots)), len(slots))
 
     def _current_delta(self) -> tuple[IntArray, sparse.csr_array]:
         if self._delta is None:
@@ -109,6 +104,22 @@ class SparseRows:
             rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
             self._delta = np.array(slots, np.int32), _by_term(rows, len(slots))
         return self._delta
+
+
+class SomeRows:
+    """A few rows by term."""
+
+    def __init__(self, matrix: sparse.csr_array, size: int) -> None:
+        self._matrix = matrix
+        self._size = size
+
+    def dot(self, queries: Sequence[Terms]) -> Scores:
+        """Return the products of each query (a row) with every row."""
+        return _product(queries, self._matrix, self._size)
+
+    def dot_sets(self, sets: TermSets) -> Scores:
+        """Return what every row has of a query by sets."""
+        return _best_product(sets, self._matrix, self._size)
 
 
 def _by_term(rows: list[tuple[int, IntArray, IntArray]], size: int) -> sparse.csr_array:

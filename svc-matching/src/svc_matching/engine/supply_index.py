@@ -74,11 +74,10 @@ class SupplyIndex:
 
     def terms_with(self, demands: Sequence[DemandEntry], slots: Slots) -> Values:
         """Return the same as `terms` for a few slots only."""
-        few = slots.tolist()
+        few = self._rows.some(slots.tolist())
         plain = [each for demand in demands for each in demand.queries if each.sets is None]
-        raw = iter(self._rows.dot_with([(each.ids, each.weights) for each in plain], few))
-        spoken = self.columns.take("languages", slots)
-        return self._best(demands, raw, lambda sets: self._rows.dot_sets_with(sets, few), spoken)
+        raw = iter(few.dot([(each.ids, each.weights) for each in plain]))
+        return self._best(demands, raw, few.dot_sets, self.columns.take("languages", slots))
 
     def _best(
         self,

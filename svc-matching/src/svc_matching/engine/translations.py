@@ -23,7 +23,9 @@ _DECAY = 0.8
 _LABELS = 0.3
 """What the words of a concept's English labels count beside the lexicon's."""
 _CANDIDATES = 4
-_MAX_WORDS = 24
+_MAX_WORDS = 12
+_LEAST_SHARE = 0.1
+"""What a word must count beside the best of its set: rarer senses cost time and find nothing."""
 
 Alternatives = tuple[tuple[str, float], ...]
 
@@ -120,8 +122,8 @@ def alternatives(unit: str) -> Alternatives:
             _add(weights, english, _DECAY**place)
         for place, english in enumerate(_labels().get(candidate, ())):
             _add(weights, english, _LABELS * _DECAY**place)
-    strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))
-    return tuple(strongest[:_MAX_WORDS])
+    strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:_MAX_WORDS]
+    return tuple(each for each in strongest if each[1] >= _LEAST_SHARE * strongest[0][1])
 
 
 def _add(weights: dict[str, float], english: str, weight: float) -> None:

@@ -35,6 +35,7 @@ from load.generator import Cpu, closed_loop, demand, draft, flood, milliseconds,
 RATE = 100
 CLIENTS = 32
 PATIENCE_SECONDS = 30
+EPOCH_SECONDS = 4
 
 
 class Bench:
@@ -245,6 +246,8 @@ async def measure(suite: LocalSuite, scale: float) -> dict[str, Any]:
         say("import_large")
         large = int(15_000 * scale)
         found["import_large"] = await asyncio.to_thread(imported, suite, large, "t")
+        await asyncio.sleep(EPOCH_SECONDS)  # what was imported opens an epoch once it is quiet
+        await bench.at_rest()
         say("chain_16k")
         found["chain_16k"] = await bench.chain(int(1500 * scale), "large")
     return found

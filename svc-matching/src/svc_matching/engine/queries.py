@@ -113,11 +113,11 @@ def _translated(
 def _words_of(unit: str, lexicon: Lexicon, frozen: Frozen) -> tuple[list[tuple[int, float]], float]:
     """Return a unit's translations by id, and how rare they are together."""
     found = alternatives(unit)
-    stems = [stem for stem, _ in found]
-    shares = np.array([share for _, share in found])
-    rarity = frozen.statistics.rarity_of_set(float(frozen.frequencies_of(stems) @ shares))
-    ids = lexicon.intern(stems).tolist()
-    return list(zip(ids, shares.tolist(), strict=True)), rarity
+    if not found:
+        return [], 1.0
+    ids = lexicon.intern([stem for stem, _ in found]).tolist()
+    shares = (share for _, share in found)
+    return list(zip(ids, shares, strict=True)), frozen.rarity_of_set(unit, found)
 
 
 def _by_sets(sets: Sequence[tuple[float, int, list[tuple[int, float]]]]) -> QueryVector:

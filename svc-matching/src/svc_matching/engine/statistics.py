@@ -25,6 +25,9 @@ _POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 _LEAST_RARITY = 0.1
 """Even a word of every text counts: a region that only offers tea dryers must find them."""
 
+_REMEMBERED = 50_000
+"""Sets of translations whose rarity is kept, for the sake of memory."""
+
 _PRIOR_TEXTS = 100
 """A small pool says little about what is common: as if so many more texts lacked the term."""
 
@@ -98,6 +101,7 @@ class Frozen:
     statistics: Statistics
     rarities: NDArray[np.float64] = field(repr=False)
     lexicon: Lexicon = field(repr=False)
+    _of_sets: dict[str, float] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, statistics: Statistics, lexicon: Lexicon) -> "Frozen":
@@ -110,6 +114,20 @@ class Frozen:
         found = np.ones(len(terms))
         found[known] = self.rarities[ids[known]]
         return found
+
+    def rarity_of_set(self, name: str, words: Sequence[tuple[str, float]]) -> float:
+        """Return how rare a named set of English words is, each with what it counts.
+
+        The same name always stands for the same words; it is looked up once an epoch.
+        """
+        known = self._of_sets.get(name)
+        if known is None:
+            seen = self.frequencies_of([word for word, _ in words])
+            counted = float(seen @ np.array([share for _, share in words]))
+            if len(self._of_sets) >= _REMEMBERED:
+                self._of_sets.clear()
+            known = self._of_sets[name] = self.statistics.rarity_of_set(counted)
+        return known
 
     def frequencies_of(self, terms: Sequence[str]) -> NDArray[np.int32]:
         """Return in how many supplies each term occurred when the statistics were frozen."""

@@ -199,6 +199,15 @@ async def test_forked_child_has_its_own_environment_and_output(host, output):
     assert "not preloaded: no_such_module" in output.tail("forkhost")
 
 
+async def test_a_child_that_has_ended_before_anybody_asked_is_no_mystery(host) -> None:
+    fork_host = host[0]
+    fork_host._started = asyncio.get_running_loop().create_future()
+    fork_host._heard({"started": 999_999})
+    fork_host._heard({"exited": 999_999, "code": 3})
+    running = await fork_host._started
+    assert (running.pid, await running.wait()) == (999_999, 3)
+
+
 @pytest.mark.parametrize(
     ("script", "code"),
     [

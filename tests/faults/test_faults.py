@@ -64,7 +64,7 @@ async def _import(trial: Trial, rows: int) -> None:
 
 async def _work(trial: Trial, point: str) -> None:
     if point.startswith("import_"):
-        await _import(trial, 300)
+        await _import(trial, 1200)  # more than two chunks
     elif point == "idempotency_stored":
         await repeat(10, trial.load.post)
     elif point == "epoch_freeze":

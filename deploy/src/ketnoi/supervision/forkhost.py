@@ -33,7 +33,7 @@ class ForkHost:
         self._socket: socket.socket | None = None
         self._ready = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._started: asyncio.Future[int] | None = None
+        self._started: asyncio.Future[_Forked] | None = None
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._listener: asyncio.Task[None] | None = None
 
@@ -72,8 +72,7 @@ class ForkHost:
                 raise ConnectionError("the fork host has ended")
             message = json.dumps(request).encode() + b"\n"
             socket.send_fds(self._socket, [message], [output])
-            pid = await self._started
-        return _Forked(pid, self._exits[pid])
+            return await self._started
 
     async def _listen(self, ours: socket.socket) -> None:
         loop, rest = asyncio.get_running_loop(), b""
@@ -89,11 +88,12 @@ class ForkHost:
             self._ready.set()
         elif "started" in message:
             pid = message["started"]
-            self._exits[pid] = asyncio.get_running_loop().create_future()
+            exited = self._exits[pid] = asyncio.get_running_loop().create_future()
             if self._started and not self._started.done():
-                self._started.set_result(pid)
-        elif exited := self._exits.pop(message["exited"], None):
-            exited.set_result(message["code"])
+                # With its end at hand: it may be over before the caller's turn comes.
+                self._started.set_result(_Forked(pid, exited))
+        elif waited := self._exits.pop(message["exited"], None):
+            waited.set_result(message["code"])
 
     def _lost(self) -> None:
         """The host is gone, and the kernel has ended its children."""

@@ -73,6 +73,7 @@ def _by_concept(
     shared = np.isin(kinds, _BY_CONCEPT)
     if not shared.any() or not audience:
         return ()
+    # As a text of average length: how long texts are differs from language to language.
     own = impacts(vector, float(max(1, vector.length)))[np.searchsorted(vector.ids, plain.ids)]
     parts = plain.weights.astype(np.int64) * own
     known, silent = int(parts[shared].sum()), int(parts[~shared].sum())

@@ -7,7 +7,7 @@ Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that l
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -77,7 +77,8 @@ def in_characters(language: str) -> bool:
     return language in _CHARACTERS
 
 
-def words_of(text: str, language: str) -> list[str]:
+@lru_cache(maxsize=16)
+def words_of(text: str, language: str) -> Sequence[str]:
     """Return a text's words as written, in order, for `form_of` and for showing.
 
     In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
@@ -123,6 +124,26 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
     return found
 
 
+class _Form(Enum):
+    NO_WORD = auto()
+    CJK = auto()
+    SYLLABLE = auto()
+    WORD = auto()
+
+
+@lru_cache(maxsize=32_768)
+def _form(token: str) -> tuple[_Form, str, str]:
+    """Return what a token is, in lower case, and without marks."""
+    lower = token.lower()
+    if not _is_word(token):
+        form = _Form.NO_WORD
+    elif _IS_CJK.match(token):
+        form = _Form.CJK
+    else:
+        form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
+    return form, lower, fold(lower)
+
+
 def _vietnamese(text: str) -> TermCounts:
     tokens = _tokens(text)
     marked = any(not token.isascii() and is_syllable(token) for token in tokens)
@@ -131,16 +152,16 @@ def _vietnamese(text: str) -> TermCounts:
     terms: list[str] = []
     previous: str | None = None
     for token in tokens:
-        if not _is_word(token) or token in stop:
-            previous = None
-        elif is_syllable(token):
+        form, _, _ = _form(token)
+        if form is _Form.SYLLABLE and token not in stop:
             found.length += 1
             terms += _syllable_terms(previous, token, marked=marked)
             previous = token
-        else:
+            continue
+        previous = None
+        if form is not _Form.NO_WORD and token not in stop:
             found.length += 1
-            terms += _bigrams(token) if _IS_CJK.match(token) else [_english(token)]
-            previous = None
+            terms += _bigrams(token) if form is _Form.CJK else [_english(token)]
     found.counts.update(terms)
     return found
 
@@ -169,26 +190,6 @@ def analyse(text: str, language: str) -> TermCounts:
     if language == "de":
         return _latin(normal, _german, GERMAN)
     return _latin(normal, _english, ENGLISH)
-
-
-class _Form(Enum):
-    NO_WORD = auto()
-    CJK = auto()
-    SYLLABLE = auto()
-    WORD = auto()
-
-
-@lru_cache(maxsize=32_768)
-def _form(token: str) -> tuple[_Form, str, str]:
-    """Return what a token is, in lower case, and without marks."""
-    lower = token.lower()
-    if not _is_word(token):
-        form = _Form.NO_WORD
-    elif _IS_CJK.match(token):
-        form = _Form.CJK
-    else:
-        form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
-    return form, lower, fold(lower)
 
 
 def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:

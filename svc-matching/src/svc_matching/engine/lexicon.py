@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+
+from svc_matching.engine.translations import alternatives
 
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
 """Texts by script; concepts occur in all of them."""
 
 WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(8)
+KINDS = 8
 """Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks; a concept
 and a family of concepts; a word that asks by its translations alone."""
 
@@ -32,6 +37,15 @@ def _pool_and_kind(term: str) -> tuple[int, int]:
     return _KOREAN if first < "\u1200" or "\uac00" <= first <= "\ud7af" else _HAN, WORD
 
 
+@dataclass(frozen=True, slots=True)
+class WordSet:
+    """The words that a unit may be in another language, and what each counts, at most 1."""
+
+    ids: NDArray[np.int32]
+    shares: NDArray[np.float64]
+    strongest: float
+
+
 class Lexicon:
     """Term ↔ id, with the pool and the kind of each term."""
 
@@ -40,6 +54,7 @@ class Lexicon:
         self._terms: list[str] = []
         self._pools = bytearray()
         self._kinds = bytearray()
+        self._sets: dict[int, WordSet | None] = {}
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -73,13 +88,25 @@ class Lexicon:
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Forget at the end the terms that came meanwhile; nothing may have kept their ids."""
-        size = len(self._terms)
+        size, sets = len(self._terms), len(self._sets)
         try:
             yield
         finally:
+            for unit in list(islice(self._sets, sets, None)):
+                del self._sets[unit]
             for term in self._terms[size:]:
                 del self._ids[term]
             del self._terms[size:], self._pools[size:], self._kinds[size:]
+
+    def word_set(self, unit: int) -> WordSet | None:
+        """Return the words that a unit may be; None when it has no translation."""
+        if unit not in self._sets:
+            found = alternatives(self._terms[unit])
+            words, shares = zip(*found, strict=True) if found else ((), ())
+            self._sets[unit] = (
+                WordSet(self.intern(words), np.array(shares), max(shares)) if found else None
+            )
+        return self._sets[unit]
 
     def term(self, number: int) -> str:
         return self._terms[number]

@@ -9,12 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.lexicon import BROADER_KIND, CONCEPT_KIND, UNIT_KIND, WORD, Lexicon
+from svc_matching.engine.lexicon import (
+    BROADER_KIND,
+    CONCEPT_KIND,
+    KINDS,
+    UNIT_KIND,
+    WORD,
+    Lexicon,
+    WordSet,
+)
 from svc_matching.engine.statistics import Frozen
-from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import (
     K3,
     QUERY_UNIT,
+    IntArray,
     QueryVector,
     TermSets,
     TextVector,
@@ -32,6 +40,8 @@ cannot share them, and cannot be taken to."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
 ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
 """What terms count that stand in both languages as they are, beside a translated word."""
+_AS_IT_IS = {kind: (np.array([share]), share) for kind, share in ACROSS.items()}
+_ASKS_ACROSS = np.isin(np.arange(KINDS), (*ACROSS, UNIT_KIND))
 
 
 def queries_of(
@@ -88,49 +98,48 @@ def _translated(
 ) -> tuple[QueryVector, ...]:
     """Ask in English: each word by the set of its translations, concepts and codes as they are."""
     kinds = lexicon.kinds(vector.ids)
-    frequency = vector.frequencies / FREQUENCY_UNIT
-    repeated = (K3 + 1) * frequency / (frequency + K3)
-    own = impacts(vector, _average(vector, frozen))
-    sets: list[tuple[float, int, list[tuple[int, float]]]] = []
-    for place in np.flatnonzero(np.isin(kinds, (*ACROSS, UNIT_KIND))).tolist():
-        number = int(vector.ids[place])
-        if kinds[place] == UNIT_KIND:
-            words, rarity = _words_of(lexicon.term(number), lexicon, frozen)
-        else:
-            known = number < len(rarities)
-            words = [(number, ACROSS[int(kinds[place])])]
-            rarity = float(rarities[number]) if known else 1.0
-        if words:
-            strongest = max(share for _, share in words)
-            weight = QUERY_UNIT / 4 * rarity * float(repeated[place])
-            weighed = [(each, weight * share) for each, share in words]
-            sets.append((weight * strongest * int(own[place]), number, weighed))
+    places = np.flatnonzero(_ASKS_ACROSS[kinds])
     if not (kinds == UNIT_KIND).any():
         return ()
-    sets.sort(key=lambda each: (-each[0], each[1]))
-    return (_by_sets(sets[:MAX_SETS]),)
+    sets: list[WordSet] = []
+    rare: list[float] = []
+    asked: list[int] = []
+    for place, kind in zip(places.tolist(), kinds[places].tolist(), strict=True):
+        number = int(vector.ids[place])
+        if kind != UNIT_KIND:
+            sets.append(WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kind]))
+            rare.append(rarities[number] if number < len(rarities) else 1.0)
+            asked.append(place)
+        elif (words := lexicon.word_set(number)) is not None:
+            sets.append(words)
+            rare.append(frozen.rarity_of_unit(lexicon.term(number)))
+            asked.append(place)
+    at = np.array(asked, np.int64)
+    frequency = vector.frequencies[at] / FREQUENCY_UNIT
+    weights = QUERY_UNIT / 4 * np.array(rare) * ((K3 + 1) * frequency / (frequency + K3))
+    own = impacts(vector, _average(vector, frozen))[at]
+    scores = weights * np.array([words.strongest for words in sets]) * own
+    first = np.lexsort((at, -scores))[:MAX_SETS]
+    return (
+        _by_sets(vector.ids[at[first]], [sets[n] for n in first], weights[first], scores[first]),
+    )
 
 
-def _words_of(unit: str, lexicon: Lexicon, frozen: Frozen) -> tuple[list[tuple[int, float]], float]:
-    """Return a unit's translations by id, and how rare they are together."""
-    found = alternatives(unit)
-    if not found:
-        return [], 1.0
-    ids = lexicon.intern([stem for stem, _ in found]).tolist()
-    shares = (share for _, share in found)
-    return list(zip(ids, shares, strict=True)), frozen.rarity_of_set(unit, found)
-
-
-def _by_sets(sets: Sequence[tuple[float, int, list[tuple[int, float]]]]) -> QueryVector:
+def _by_sets(
+    asked: IntArray,
+    sets: Sequence[WordSet],
+    weights: NDArray[np.float64],
+    scores: NDArray[np.float64],
+) -> QueryVector:
+    sizes = [len(words.ids) for words in sets]
     starts = np.zeros(len(sets) + 1, np.int32)
-    np.cumsum([len(words) for _, _, words in sets], out=starts[1:])
-    ids = np.array([number for _, _, words in sets for number, _ in words], np.int32)
-    weights = np.array([weight for _, _, words in sets for _, weight in words])
-    whole = np.maximum(np.rint(weights), 1).astype(np.int32)
-    unique, where = np.unique(ids, return_inverse=True)
-    summed = np.zeros(len(unique), np.int32)
-    np.add.at(summed, where, whole)
-    score = max(1, round(sum(score for score, _, _ in sets)))
-    asked = np.array([number for _, number, _ in sets], np.int32)
+    np.cumsum(sizes, out=starts[1:])
+    ids = np.concatenate([words.ids for words in sets])
+    shares = np.concatenate([words.shares for words in sets])
+    whole = np.maximum(np.rint(np.repeat(weights, sizes) * shares), 1).astype(np.int32)
+    order = np.argsort(ids, kind="stable")
+    distinct, first = np.unique(ids[order], return_index=True)
+    summed = np.add.reduceat(whole[order], first, dtype=np.int32)
+    score = max(1, round(float(scores.sum())))
     by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(unique, summed, score, by_sets, frozenset({"en"}))
+    return QueryVector(distinct, summed, score, by_sets, frozenset({"en"}))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svc_matching.engine.lexicon import ALL, LATIN, POOLS, Lexicon
+from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import TextVector
 from svc_matching.engine.views import UNIT
 
@@ -101,7 +102,7 @@ class Frozen:
     statistics: Statistics
     rarities: NDArray[np.float64] = field(repr=False)
     lexicon: Lexicon = field(repr=False)
-    _of_sets: dict[str, float] = field(default_factory=dict, repr=False)
+    _of_units: dict[str, float] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, statistics: Statistics, lexicon: Lexicon) -> "Frozen":
@@ -115,18 +116,16 @@ class Frozen:
         found[known] = self.rarities[ids[known]]
         return found
 
-    def rarity_of_set(self, name: str, words: Sequence[tuple[str, float]]) -> float:
-        """Return how rare a named set of English words is, each with what it counts.
-
-        The same name always stands for the same words; it is looked up once an epoch.
-        """
-        known = self._of_sets.get(name)
+    def rarity_of_unit(self, unit: str) -> float:
+        """Return how rare the set of words is that a unit may be; looked up once an epoch."""
+        known = self._of_units.get(unit)
         if known is None:
+            words = alternatives(unit)
             seen = self.frequencies_of([word for word, _ in words])
             counted = float(seen @ np.array([share for _, share in words]))
-            if len(self._of_sets) >= _REMEMBERED:
-                self._of_sets.clear()
-            known = self._of_sets[name] = self.statistics.rarity_of_set(counted)
+            if len(self._of_units) >= _REMEMBERED:
+                self._of_units.clear()
+            known = self._of_units[unit] = self.statistics.rarity_of_set(counted)
         return known
 
     def frequencies_of(self, terms: Sequence[str]) -> NDArray[np.int32]:

@@ -4,8 +4,10 @@ A text is cut into the longest words the lexicon or the vocabulary knows. Each i
 query: its translations are one set, which is as rare as the set is, and whose best word counts.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Self
 
 from svc_matching.engine.analysers import form_of, stems_of, words_of
 from svc_matching.engine.stopwords import VIETNAMESE, VIETNAMESE_FOLDED
@@ -30,17 +32,42 @@ _LEAST_SHARE = 0.1
 Alternatives = tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words that can be looked up, each with the name of its unit, and what they begin with."""
+
+    units: Mapping[str, str]
+    beginnings: frozenset[str]
+
+    @classmethod
+    def of(cls, words: Iterable[str], prefix: str, stop: frozenset[str]) -> Self:
+        known = {word: prefix + word for word in words if word not in stop}
+        return cls(known, frozenset(_beginnings(known)))
+
+
+def _beginnings(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        end = word.find(" ")
+        while end > 0:
+            yield word[:end]
+            end = word.find(" ", end + 1)
+
+
 @cache
-def _words() -> Mapping[str, tuple[str, ...]]:
-    """Return each known word: what to look up for it."""
-    return {key: (key,) for key in {*_lexicon(), *_labels()}}
+def _words() -> _Words:
+    return _Words.of({*_lexicon(), *_labels()}, UNIT, VIETNAMESE)
+
+
+@cache
+def _unmarked_words() -> _Words:
+    return _Words.of(_shadows(), UNIT + _SHADOW, VIETNAMESE_FOLDED)
 
 
 @cache
 def _shadows() -> Mapping[str, tuple[str, ...]]:
     """Return each known word without marks, and the words it may stand for."""
     found: dict[str, list[str]] = {}
-    for key in _words():
+    for key in {*_lexicon(), *_labels()}:
         found.setdefault(_folded(key), []).append(key)
     return {shadow: tuple(sorted(keys)[:_CANDIDATES]) for shadow, keys in found.items()}
 
@@ -74,38 +101,39 @@ def _forms(text: str) -> list[str]:
 
 def units_in(text: str, *, marked: bool = True) -> dict[str, float]:
     """Return the words of a Vietnamese text that have translations, and how often each counts."""
-    forms, known, prefix, stop = _forms(text), _words(), UNIT, VIETNAMESE
-    if not marked:
-        forms, known = [fold(form) for form in forms], _shadows()
-        prefix, stop = UNIT + _SHADOW, VIETNAMESE_FOLDED
+    forms = _forms(text)
+    known = _words() if marked else _unmarked_words()
     found: dict[str, float] = {}
-
-    def count(word: Sequence[str], often: float) -> None:
-        if len(word) > 1 or word[0] not in stop:
-            unit = prefix + " ".join(word)
+    for word in _cut(forms if marked else [fold(form) for form in forms], known, _LONGEST):
+        for unit, often in _units_of(word, marked=marked):
             found[unit] = found.get(unit, 0.0) + often
-
-    for word in _cut(forms, known, _LONGEST):
-        count(word, 1.0)
-        if len(word) > 1:
-            for inner in _cut(word, known, len(word) - 1):
-                count(inner, INNER)
     return found
 
 
-def _cut(
-    forms: Sequence[str], known: Mapping[str, object], longest: int
-) -> Iterator[Sequence[str]]:
+@lru_cache(maxsize=65_536)
+def _units_of(word: str, *, marked: bool) -> tuple[tuple[str, float], ...]:
+    """Return the unit of a known word, and those of the words inside it."""
+    known = _words() if marked else _unmarked_words()
+    parts = word.split(" ")
+    inner = _cut(parts, known, len(parts) - 1) if len(parts) > 1 else ()
+    return ((known.units[word], 1.0), *((known.units[each], INNER) for each in inner))
+
+
+def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
     """Yield the longest known words from left to right."""
+    units, beginnings, count = known.units, known.beginnings, len(forms)
     start = 0
-    while start < len(forms):
-        for end in range(min(start + longest, len(forms)), start, -1):
-            if " ".join(forms[start:end]) in known:
-                yield forms[start:end]
-                start = end
-                break
-        else:
-            start += 1
+    while start < count:
+        word, end, last = forms[start], start + 1, min(start + longest, count)
+        longest_word, after = word if word in units else None, end
+        while end < last and word in beginnings:
+            word = f"{word} {forms[end]}"
+            end += 1
+            if word in units:
+                longest_word, after = word, end
+        if longest_word is not None:
+            yield longest_word
+        start = after
 
 
 @lru_cache(maxsize=65_536)
@@ -115,7 +143,7 @@ def alternatives(unit: str) -> Alternatives:
     if word.startswith(_SHADOW):
         candidates = _shadows().get(word[1:], ())
     else:
-        candidates = _words().get(word, ())
+        candidates = (word,)
     weights: dict[str, float] = {}
     for candidate in candidates:
         for place, english in enumerate(_lexicon().get(candidate, ())):

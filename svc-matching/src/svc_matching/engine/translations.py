@@ -140,10 +140,7 @@ def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
 def alternatives(unit: str) -> Alternatives:
     """Return the English stems that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]
-    if word.startswith(_SHADOW):
-        candidates = _shadows().get(word[1:], ())
-    else:
-        candidates = (word,)
+    candidates = _shadows().get(word[1:], ()) if word.startswith(_SHADOW) else (word,)
     weights: dict[str, float] = {}
     for candidate in candidates:
         for place, english in enumerate(_lexicon().get(candidate, ())):

@@ -1,4 +1,4 @@
-"""The questions that one demand asks: by its own words, in English, and by concepts alone.
+"""The questions that one demand asks: by its own words, translated, and by concepts alone.
 
 Each is compared with what the demand's own text would score, so that a supply in another language
 is not small beside one that shares the very words.
@@ -30,9 +30,9 @@ from svc_matching.engine.vectors import (
     query,
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
-from svc_matching.engine.vocabulary import LANGUAGES
+from svc_matching.engine.vocabulary import LANGUAGES, TARGETS
 
-EXTRA_QUERIES = 2
+EXTRA_QUERIES = len(TARGETS) + 1
 MAX_SETS = 256
 SILENT_SHARE = 0.25
 """What the words that no concept covers count in a comparison by concepts alone: another language
@@ -59,10 +59,21 @@ def queries_of(
         for vector in vectors
     ]
     original, spoken = vectors[0], {vector.language for vector in vectors}
-    by_concept = _by_concept(original, found[0], lexicon, frozenset(LANGUAGES) - spoken)
-    if original.language == "vi" and "en" not in spoken:
-        found += _translated(original, lexicon, frozen, rarities)
+    others = frozenset(LANGUAGES) - spoken
+    by_concept = _by_concept(original, found[0], lexicon, others)
+    if original.language == "vi" and UNIT_KIND in lexicon.kinds(original.ids):
+        translated = (
+            _translated(original, language, lexicon, frozen, rarities)
+            for language in _offered(frozen, others)
+        )
+        found += (each for each in translated if each is not None)
     return (*found, *by_concept)
+
+
+def _offered(frozen: Frozen, among: frozenset[str]) -> list[str]:
+    """Return the languages that supplies are written in, all when there were none."""
+    known = frozen.statistics.lengths.keys() or among
+    return [language for language in TARGETS if language in known and language in among]
 
 
 def _average(vector: TextVector, frozen: Frozen) -> float:
@@ -94,13 +105,18 @@ def _by_concept(
 
 
 def _translated(
-    vector: TextVector, lexicon: Lexicon, frozen: Frozen, rarities: NDArray[np.float64]
-) -> tuple[QueryVector, ...]:
-    """Ask in English: each word by the set of its translations, concepts and codes as they are."""
+    vector: TextVector,
+    language: str,
+    lexicon: Lexicon,
+    frozen: Frozen,
+    rarities: NDArray[np.float64],
+) -> QueryVector | None:
+    """Ask in another language: each word by the set of its translations.
+
+    Concepts and codes are asked as they are.
+    """
     kinds = lexicon.kinds(vector.ids)
     places = np.flatnonzero(_ASKS_ACROSS[kinds])
-    if not (kinds == UNIT_KIND).any():
-        return ()
     sets: list[WordSet] = []
     rare: list[float] = []
     asked: list[int] = []
@@ -110,19 +126,20 @@ def _translated(
             sets.append(WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kind]))
             rare.append(rarities[number] if number < len(rarities) else 1.0)
             asked.append(place)
-        elif (words := lexicon.word_set(number)) is not None:
+        elif (words := lexicon.word_set(number, language)) is not None:
             sets.append(words)
-            rare.append(frozen.rarity_of_unit(lexicon.term(number)))
+            rare.append(frozen.rarity_of_unit(lexicon.term(number), language))
             asked.append(place)
+    if not sets:
+        return None
     at = np.array(asked, np.int64)
     frequency = vector.frequencies[at] / FREQUENCY_UNIT
     weights = QUERY_UNIT / 4 * np.array(rare) * ((K3 + 1) * frequency / (frequency + K3))
     own = impacts(vector, _average(vector, frozen))[at]
     scores = weights * np.array([words.strongest for words in sets]) * own
     first = np.lexsort((at, -scores))[:MAX_SETS]
-    return (
-        _by_sets(vector.ids[at[first]], [sets[n] for n in first], weights[first], scores[first]),
-    )
+    chosen = [sets[number] for number in first]
+    return _by_sets(vector.ids[at[first]], chosen, weights[first], scores[first], language)
 
 
 def _by_sets(
@@ -130,6 +147,7 @@ def _by_sets(
     sets: Sequence[WordSet],
     weights: NDArray[np.float64],
     scores: NDArray[np.float64],
+    language: str,
 ) -> QueryVector:
     sizes = [len(words.ids) for words in sets]
     starts = np.zeros(len(sets) + 1, np.int32)
@@ -142,4 +160,4 @@ def _by_sets(
     summed = np.add.reduceat(whole[order], first, dtype=np.int32)
     score = max(1, round(float(scores.sum())))
     by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(distinct, summed, score, by_sets, frozenset({"en"}))
+    return QueryVector(distinct, summed, score, by_sets, frozenset({language}))

@@ -37,6 +37,9 @@ MAX_SETS = 256
 SILENT_SHARE = 0.25
 """What the words that no concept covers count in a comparison by concepts alone: another language
 cannot share them, and cannot be taken to."""
+UNTRANSLATED_SHARE = 0.5
+"""What words count in a comparison with a language that our lexicon has none for: such a supply
+may have them, but nobody can see it."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
 ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
 """What terms count that stand in both languages as they are, beside a translated word."""
@@ -116,37 +119,44 @@ def _translated(
     Concepts and codes are asked as they are.
     """
     kinds = lexicon.kinds(vector.ids)
-    places = np.flatnonzero(_ASKS_ACROSS[kinds])
     sets: list[WordSet] = []
     rare: list[float] = []
     asked: list[int] = []
-    for place, kind in zip(places.tolist(), kinds[places].tolist(), strict=True):
+    silent: list[int] = []
+    for place in np.flatnonzero(_ASKS_ACROSS[kinds]).tolist():
         number = int(vector.ids[place])
-        if kind != UNIT_KIND:
-            sets.append(WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kind]))
-            rare.append(rarities[number] if number < len(rarities) else 1.0)
-            asked.append(place)
+        if kinds[place] != UNIT_KIND:
+            words: WordSet | None = WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kinds[place]])
+            rarity = rarities[number] if number < len(rarities) else 1.0
         elif (words := lexicon.word_set(number, language)) is not None:
-            sets.append(words)
-            rare.append(frozen.rarity_of_unit(lexicon.term(number), language))
-            asked.append(place)
+            rarity = frozen.rarity_of_unit(lexicon.term(number), language)
+        if words is None:
+            silent.append(place)
+            continue
+        sets.append(words)
+        rare.append(rarity)
+        asked.append(place)
     if not sets:
         return None
-    at = np.array(asked, np.int64)
-    frequency = vector.frequencies[at] / FREQUENCY_UNIT
-    weights = QUERY_UNIT / 4 * np.array(rare) * ((K3 + 1) * frequency / (frequency + K3))
-    own = impacts(vector, _average(vector, frozen))[at]
-    scores = weights * np.array([words.strongest for words in sets]) * own
-    first = np.lexsort((at, -scores))[:MAX_SETS]
-    chosen = [sets[number] for number in first]
-    return _by_sets(vector.ids[at[first]], chosen, weights[first], scores[first], language)
+    frequency = vector.frequencies / FREQUENCY_UNIT
+    repeated = QUERY_UNIT / 4 * (K3 + 1) * frequency / (frequency + K3)
+    own = impacts(vector, _average(vector, frozen))
+    weights = np.array(rare) * repeated[asked]
+    scores = weights * np.array([words.strongest for words in sets]) * own[asked]
+    missing = np.mean(rare) * (repeated[silent] * own[silent]).sum()
+    first = np.lexsort((asked, -scores))[:MAX_SETS]
+    score = scores[first].sum() + UNTRANSLATED_SHARE * missing
+    places = np.array(asked)[first]
+    return _by_sets(
+        vector.ids[places], [sets[n] for n in first], weights[first], float(score), language
+    )
 
 
 def _by_sets(
     asked: IntArray,
     sets: Sequence[WordSet],
     weights: NDArray[np.float64],
-    scores: NDArray[np.float64],
+    score: float,
     language: str,
 ) -> QueryVector:
     sizes = [len(words.ids) for words in sets]
@@ -158,6 +168,5 @@ def _by_sets(
     order = np.argsort(ids, kind="stable")
     distinct, first = np.unique(ids[order], return_index=True)
     summed = np.add.reduceat(whole[order], first, dtype=np.int32)
-    score = max(1, round(float(scores.sum())))
     by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(distinct, summed, score, by_sets, frozenset({language}))
+    return QueryVector(distinct, summed, max(1, round(score)), by_sets, frozenset({language}))

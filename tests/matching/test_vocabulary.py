@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from svc_matching.engine.analysers import form_of, words_of
+from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
     LANGUAGES,
+    TARGETS,
     Vocabulary,
     VocabularyError,
     load_vocabulary,
@@ -87,12 +88,18 @@ def test_broader_leads_upwards_and_ends(vocabulary: Vocabulary) -> None:
             above = {up for name in above for up in vocabulary.concepts[name].broader} - seen
 
 
-def test_the_lexicon_translates_words_into_words(vocabulary: Vocabulary) -> None:
-    for vietnamese, english in vocabulary.lexicons["en"].items():
+@pytest.mark.parametrize("language", TARGETS)
+def test_a_lexicon_translates_words_into_words(vocabulary: Vocabulary, language: str) -> None:
+    lexicon = vocabulary.lexicons[language]
+    assert len(lexicon) >= (6000 if language == "en" else 1500)
+    for vietnamese, words in lexicon.items():
         assert vietnamese == unicodedata.normalize("NFC", vietnamese).strip()
-        assert 1 <= len(english) <= 8, vietnamese
-        assert all(word and word == word.strip() for word in english), vietnamese
+        assert 1 <= len(words) <= 8, vietnamese
+        assert len(set(words)) == len(words), vietnamese
+        assert all(word and word == word.strip() for word in words), vietnamese
         assert [form_of(word, "vi") for word in words_of(vietnamese, "vi")], vietnamese
+    silent = [v for v, words in lexicon.items() if not any(terms_of(w, language) for w in words)]
+    assert len(silent) <= 5, silent  # stop words in the other language
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.lexicon import BROADER_KIND, CONCEPT_KIND, UNIT_KIND, WORD, Lexicon
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.translations import alternatives
@@ -22,7 +23,6 @@ from svc_matching.engine.vectors import (
     query,
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
-from svc_matching.engine.vocabulary import LANGUAGES
 
 EXTRA_QUERIES = 2
 MAX_SETS = 256

@@ -6,14 +6,15 @@ Vietnamese (without marks where the text has none), bare characters in Korean, J
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import accumulate
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.analysers import form_of, in_characters, words_of
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.vietnamese import fold
-from svc_matching.engine.vocabulary import LANGUAGES, load_vocabulary
 
 CONCEPT, BROADER = "#", "^"
 _SHORTEST_SHADOW = 2
@@ -33,7 +34,7 @@ class _Tagger:
     def __init__(self, language: str, *, shadows: bool) -> None:
         patterns: dict[str, str] = {}
         vague: set[str] = set()
-        for label, concept in load_vocabulary().labels(language):
+        for label, concept in vocabulary().labels(language):
             words = words_of(label, language)
             if words:
                 pattern = "".join(_piece(word, language, shadows) for word in words)
@@ -61,7 +62,7 @@ class _Tagger:
                 yield self._concepts[number], start, end, True
 
 
-@cache
+@kept()
 def _tagger(language: str, *, shadows: bool) -> _Tagger:
     return _Tagger(language, shadows=shadows)
 
@@ -96,15 +97,19 @@ def _ways(language: str, *, marked: bool) -> tuple[str, bool]:
     return language if language in LANGUAGES else "en", language == "vi" and not marked
 
 
-@cache
+@kept()
 def broader_terms(concept: str) -> tuple[str, ...]:
     """Return the terms by which near concepts share credit: its own family's and its parents'.
 
     A sector's root says too little to be shared.
     """
-    concepts = load_vocabulary().concepts
+    concepts = vocabulary().concepts
+    if concept not in concepts:
+        return ()  # known to an analysis that an older version made
     family = [concept, *concepts[concept].broader]
-    return tuple(f"{BROADER}{name}" for name in family if concepts[name].broader)
+    return tuple(
+        f"{BROADER}{name}" for name in family if name in concepts and concepts[name].broader
+    )
 
 
 def _pieces(text: str, language: str, *, shadows: bool) -> list[tuple[str, str]]:
@@ -128,13 +133,13 @@ def _piece(word: str, language: str, shadows: bool) -> str:
     return f"<{fold(form) if shadows else form}>"
 
 
-@cache
+@kept()
 def _german_words() -> frozenset[str]:
-    words = (word.lower() for label, _ in load_vocabulary().labels("de") for word in label.split())
+    words = (word.lower() for label, _ in vocabulary().labels("de") for word in label.split())
     return frozenset(word for word in words if len(word) >= _SHORTEST_PART)
 
 
-@lru_cache(maxsize=16_384)
+@kept(maxsize=16_384)
 def _parts_of(compound: str) -> tuple[str, ...]:
     """Return the stems of a German compound's parts that labels know; none when it is not one."""
     found = _split(compound)

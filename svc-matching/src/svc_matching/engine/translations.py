@@ -5,12 +5,11 @@ query: its translations are one set, which is as rare as the set is, and whose b
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
 
 from svc_matching.engine.analysers import form_of, stems_of, words_of
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.stopwords import VIETNAMESE, VIETNAMESE_FOLDED
 from svc_matching.engine.vietnamese import fold
-from svc_matching.engine.vocabulary import load_vocabulary
 
 UNIT = "%"
 _SHADOW = "~"
@@ -30,13 +29,13 @@ _LEAST_SHARE = 0.1
 Alternatives = tuple[tuple[str, float], ...]
 
 
-@cache
+@kept()
 def _words() -> Mapping[str, tuple[str, ...]]:
     """Return each known word: what to look up for it."""
     return {key: (key,) for key in {*_lexicon(), *_labels()}}
 
 
-@cache
+@kept()
 def _shadows() -> Mapping[str, tuple[str, ...]]:
     """Return each known word without marks, and the words it may stand for."""
     found: dict[str, list[str]] = {}
@@ -45,18 +44,17 @@ def _shadows() -> Mapping[str, tuple[str, ...]]:
     return {shadow: tuple(sorted(keys)[:_CANDIDATES]) for shadow, keys in found.items()}
 
 
-@cache
+@kept()
 def _lexicon() -> Mapping[str, tuple[str, ...]]:
-    return {_key(word): english for word, english in load_vocabulary().lexicon.items()}
+    return {_key(word): english for word, english in vocabulary().lexicon.items()}
 
 
-@cache
+@kept()
 def _labels() -> Mapping[str, tuple[str, ...]]:
     """Return each Vietnamese label: the English labels of its concept."""
-    vocabulary = load_vocabulary()
+    words = vocabulary()
     return {
-        _key(label): vocabulary.concepts[concept].labels["en"]
-        for label, concept in vocabulary.labels("vi")
+        _key(label): words.concepts[concept].labels["en"] for label, concept in words.labels("vi")
     }
 
 
@@ -108,7 +106,7 @@ def _cut(
             start += 1
 
 
-@lru_cache(maxsize=65_536)
+@kept(maxsize=65_536)
 def alternatives(unit: str) -> Alternatives:
     """Return the English stems that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]

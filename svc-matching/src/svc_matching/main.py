@@ -17,6 +17,7 @@ from svc_matching.api.epochs import router as epochs
 from svc_matching.api.gaps import router as gaps
 from svc_matching.api.matches import router as matches
 from svc_matching.api.preview import router as preview
+from svc_matching.api.proposals import router as proposals
 from svc_matching.api.vocabularies import router as vocabularies
 from svc_matching.settings import Settings
 from svc_matching.usecases.freshness import check_freshness, check_index, seconds_behind
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Ranked, explained matches of demand and supply, and diagnoses.",
         version="1",
         settings=settings,
-        routers=[matches, diagnoses, preview, gaps, vocabularies, epochs],
+        routers=[matches, diagnoses, preview, gaps, proposals, vocabularies, epochs],
         health=_health(settings, transactions, worker),
         lifespan=lifespan,
     )

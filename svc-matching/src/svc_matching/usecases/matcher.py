@@ -8,7 +8,7 @@ the next one reads those items again before it begins.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -173,6 +173,13 @@ class MatchingTransactions(Transactions):
             await self.matcher.prepare(work.connection)
             work.after_commit(self.matcher.settle)
             yield work
+
+    def aside(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Open a transaction that changes nothing of what the index is made of; it waits for none.
+
+        It needs no index either.
+        """
+        return super().begin()
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[AsyncConnection]:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _of_process: list[Vocabulary] = []
 _here: ContextVar[Vocabulary | None] = ContextVar("vocabulary", default=None)
-_kept: list[dict[str, Callable[..., Any]]] = []
+_kept: list[dict[Vocabulary, Callable[..., Any]]] = []
 
 
 def vocabulary() -> Vocabulary:
@@ -28,7 +28,7 @@ def vocabulary() -> Vocabulary:
 def use_vocabulary(new: Vocabulary) -> None:
     """Read all texts with `new` from now on, and forget what was derived from another."""
     _of_process[:] = [new]
-    forget_others()
+    _forget_others()
 
 
 @contextmanager
@@ -41,27 +41,27 @@ def reading_with(other: Vocabulary) -> Iterator[None]:
         _here.reset(before)
 
 
-def forget_others() -> None:
+def _forget_others() -> None:
     """Free what was derived from vocabularies that are not in use."""
-    used = vocabulary().version
+    used = vocabulary()
     for caches in _kept:
-        for version in [version for version in caches if version != used]:
-            caches.pop(version, None)
+        for other in [known for known in caches if known is not used]:
+            caches.pop(other, None)
 
 
 def kept(maxsize: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorate like `functools.lru_cache`, with a cache for each vocabulary."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        caches: dict[str, Callable[..., T]] = {}
+        caches: dict[Vocabulary, Callable[..., T]] = {}
         _kept.append(caches)
 
         @wraps(function)
         def look_up(*args: P.args, **kwargs: P.kwargs) -> T:
-            version = vocabulary().version
-            found = caches.get(version)
+            used = vocabulary()
+            found = caches.get(used)
             if found is None:
-                found = caches.setdefault(version, lru_cache(maxsize)(function))
+                found = caches.setdefault(used, lru_cache(maxsize)(function))
             return found(*args, **kwargs)
 
         return look_up

@@ -19,9 +19,9 @@ _BETWEEN = "|"
 _VERSION_DIGITS = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """One version of all concepts and words."""
+    """One version of all concepts and words; equal to itself alone."""
 
     version: str
     concepts: Mapping[str, Concept]

@@ -32,17 +32,17 @@ class Catalogues:
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._newest: tuple[int, Catalogue] | None = None
+        self._newest: tuple[store.Head, Catalogue] | None = None
 
     async def newest(self, connection: AsyncConnection) -> tuple[int, Catalogue]:
         """Return the newest revision's number and its concepts."""
         head = await store.read_head(connection)
         async with self._lock:
-            if self._newest is None or self._newest[0] != head.number:
+            if self._newest is None or self._newest[0] != head:
                 curated = await store.read_curated(connection, head.number)
                 catalogue = await asyncio.to_thread(_arrange, head.number, curated)
-                self._newest = head.number, catalogue
-            return self._newest
+                self._newest = head, catalogue
+            return head.number, self._newest[1]
 
 
 def _arrange(revision: int, curated: list[store.Curated]) -> Catalogue:

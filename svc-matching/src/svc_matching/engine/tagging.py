@@ -7,7 +7,8 @@ Vietnamese (without marks where the text has none), bare characters in Korean, J
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -90,6 +91,28 @@ def concept_surfaces(text: str, language: str, *, marked: bool = True) -> dict[s
         words = dict.fromkeys(word for _, word in named) if between else [w for _, w in named]
         surfaces.setdefault(concept, between.join(words))
     return surfaces
+
+
+def uncovered(text: str, language: str, *, marked: bool = True) -> Iterator[list[str]]:
+    """Yield the words of a text that no label covers, those that follow each other together."""
+    language, shadows = _ways(language, marked=marked)
+    pieces = _pieces(text, language, shadows=shadows)
+    spans = _tagger(language, shadows=shadows).found("".join(piece for piece, _ in pieces))
+    covered = [(start, end) for _, start, end, inside in spans if not inside]
+    words: list[tuple[str, bool]] = []
+    at = place = 0
+    for piece, word in pieces:
+        begins, at = at, at + len(piece)
+        while place < len(covered) and covered[place][1] <= begins:
+            place += 1
+        is_covered = place < len(covered) and covered[place][0] < at
+        if language == "de" and words and words[-1][0] == word:  # a part of the compound before
+            words[-1] = word, words[-1][1] or is_covered
+        else:
+            words.append((word, is_covered))
+    for is_covered, run in groupby(words, key=itemgetter(1)):
+        if not is_covered:
+            yield [word for word, _ in run]
 
 
 def _ways(language: str, *, marked: bool) -> tuple[str, bool]:

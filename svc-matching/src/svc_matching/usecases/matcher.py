@@ -101,6 +101,11 @@ class Matcher:
             self._read = await asyncio.to_thread(_read_frozen, newest)
         return self._read
 
+    async def read_as_indexed(self, connection: AsyncConnection) -> None:
+        """Read texts with the vocabulary of the newest epoch, also where no index is kept."""
+        if not self.loaded:
+            await self._read_with(connection, await epochs.read_newest_revision(connection))
+
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:

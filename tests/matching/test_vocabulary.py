@@ -5,11 +5,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from svc_matching.domain.vocabularies import LANGUAGES, TARGETS
 from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
-    LANGUAGES,
-    TARGETS,
     Vocabulary,
     VocabularyError,
     load_vocabulary,

@@ -27,6 +27,9 @@ dlq = typer.Typer(
 )
 app.add_typer(dlq, name="dlq")
 
+vocabulary = typer.Typer(help="The technology vocabulary.", no_args_is_help=True)
+app.add_typer(vocabulary, name="vocabulary")
+
 
 class Kind(StrEnum):
     """What can be imported."""
@@ -191,6 +194,20 @@ def rebuild(
     from ketnoi.operator.rebuild import rebuild as fill_anew
 
     explained(lambda environment: fill_anew(environment, service=service, accept_gaps=accept_gaps))
+
+
+@vocabulary.command("untagged")
+def vocabulary_untagged(
+    language: Annotated[
+        str | None, typer.Option(help="vi, en, ko, ja, zh or de; default: all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Phrases to show.")] = 50,
+    url: Url = None,
+) -> None:
+    """Show frequent phrases of published texts that no concept covers: what to propose next."""
+    from ketnoi.operator.untagged import show_untagged
+
+    explained(lambda environment: show_untagged(environment, language, limit, url=url))
 
 
 @app.command()

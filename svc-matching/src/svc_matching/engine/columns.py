@@ -18,10 +18,10 @@ from shared.contracts.values import (
     TransferRight,
     TransferScope,
 )
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.quantities import Range
-from svc_matching.engine.vocabulary import LANGUAGES
 from svc_matching.engine.weights import LEVELS
 
 UNKNOWN = 0

@@ -6,14 +6,16 @@ Vietnamese (without marks where the text has none), bare characters in Korean, J
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.analysers import form_of, in_characters, words_of
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.vietnamese import fold
-from svc_matching.engine.vocabulary import LANGUAGES, load_vocabulary
 
 CONCEPT, BROADER = "#", "^"
 _SHORTEST_SHADOW = 2
@@ -33,7 +35,7 @@ class _Tagger:
     def __init__(self, language: str, *, shadows: bool) -> None:
         patterns: dict[str, str] = {}
         vague: set[str] = set()
-        for label, concept in load_vocabulary().labels(language):
+        for label, concept in vocabulary().labels(language):
             words = words_of(label, language)
             if words:
                 pattern = "".join(_piece(word, language, shadows) for word in words)
@@ -61,7 +63,7 @@ class _Tagger:
                 yield self._concepts[number], start, end, True
 
 
-@cache
+@kept()
 def _tagger(language: str, *, shadows: bool) -> _Tagger:
     return _Tagger(language, shadows=shadows)
 
@@ -91,20 +93,46 @@ def concept_surfaces(text: str, language: str, *, marked: bool = True) -> dict[s
     return surfaces
 
 
+def uncovered(text: str, language: str, *, marked: bool = True) -> Iterator[list[str]]:
+    """Yield the words of a text that no label covers, those that follow each other together."""
+    language, shadows = _ways(language, marked=marked)
+    pieces = _pieces(text, language, shadows=shadows)
+    spans = _tagger(language, shadows=shadows).found("".join(piece for piece, _ in pieces))
+    covered = [(start, end) for _, start, end, inside in spans if not inside]
+    words: list[tuple[str, bool]] = []
+    at = place = 0
+    for piece, word in pieces:
+        begins, at = at, at + len(piece)
+        while place < len(covered) and covered[place][1] <= begins:
+            place += 1
+        is_covered = place < len(covered) and covered[place][0] < at
+        if language == "de" and words and words[-1][0] == word:  # a part of the compound before
+            words[-1] = word, words[-1][1] or is_covered
+        else:
+            words.append((word, is_covered))
+    for is_covered, run in groupby(words, key=itemgetter(1)):
+        if not is_covered:
+            yield [word for word, _ in run]
+
+
 def _ways(language: str, *, marked: bool) -> tuple[str, bool]:
     """Return the language to look in, English for unknown ones, and whether without marks."""
     return language if language in LANGUAGES else "en", language == "vi" and not marked
 
 
-@cache
+@kept()
 def broader_terms(concept: str) -> tuple[str, ...]:
     """Return the terms by which near concepts share credit: its own family's and its parents'.
 
     A sector's root says too little to be shared.
     """
-    concepts = load_vocabulary().concepts
+    concepts = vocabulary().concepts
+    if concept not in concepts:
+        return ()  # known to an analysis that an older version made
     family = [concept, *concepts[concept].broader]
-    return tuple(f"{BROADER}{name}" for name in family if concepts[name].broader)
+    return tuple(
+        f"{BROADER}{name}" for name in family if name in concepts and concepts[name].broader
+    )
 
 
 def _pieces(text: str, language: str, *, shadows: bool) -> list[tuple[str, str]]:
@@ -128,13 +156,13 @@ def _piece(word: str, language: str, shadows: bool) -> str:
     return f"<{fold(form) if shadows else form}>"
 
 
-@cache
+@kept()
 def _german_words() -> frozenset[str]:
-    words = (word.lower() for label, _ in load_vocabulary().labels("de") for word in label.split())
+    words = (word.lower() for label, _ in vocabulary().labels("de") for word in label.split())
     return frozenset(word for word in words if len(word) >= _SHORTEST_PART)
 
 
-@lru_cache(maxsize=16_384)
+@kept(maxsize=16_384)
 def _parts_of(compound: str) -> tuple[str, ...]:
     """Return the stems of a German compound's parts that labels know; none when it is not one."""
     found = _split(compound)

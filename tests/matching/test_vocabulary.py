@@ -1,11 +1,15 @@
 """The vocabulary's files: every line is a promise to somebody who searches in another language."""
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from svc_matching.domain.vocabularies import LANGUAGES, TARGETS
+from svc_matching.domain.catalogue import Catalogue
+from svc_matching.domain.vocabularies import TARGETS
+from svc_matching.domain.vocabulary_lint import flaws_of
 from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
@@ -16,7 +20,10 @@ from svc_matching.engine.vocabulary import (
     read_lexicon,
 )
 
-LONGEST_LABEL = 80
+
+def whole(vocabulary: Vocabulary) -> Catalogue:
+    ids = frozenset(vocabulary.concepts)
+    return Catalogue(vocabulary.version, vocabulary.concepts, vocabulary.version, ids, {})
 
 
 @pytest.fixture(scope="module")
@@ -39,52 +46,38 @@ def test_every_sector_has_its_root_and_enough_beneath_it(vocabulary: Vocabulary)
         assert count >= 40, sector
 
 
-def test_every_concept_has_a_vietnamese_and_an_english_name(vocabulary: Vocabulary) -> None:
-    for concept in vocabulary.concepts.values():
-        assert concept.labels["vi"], concept.id
-        assert concept.labels["en"], concept.id
+def test_every_concept_keeps_the_rules_of_proposals(vocabulary: Vocabulary) -> None:
+    """Labels, scripts, broader concepts: one lint for what ships and what curators propose."""
+    catalogue = whole(vocabulary)
+    flaws = {each.id: flaws_of(each, catalogue) for each in vocabulary.concepts.values()}
+    assert {concept: found for concept, found in flaws.items() if found} == {}
 
 
-def test_labels_are_clean(vocabulary: Vocabulary) -> None:
-    for concept in vocabulary.concepts.values():
-        for language in LANGUAGES:
-            labels = concept.labels[language]
-            assert len(set(labels)) == len(labels), (concept.id, language)
-            for label in labels:
-                assert label == unicodedata.normalize("NFC", label).strip(), (concept.id, label)
-                assert 0 < len(label) <= LONGEST_LABEL, (concept.id, label)
-
-
-def test_a_label_names_one_concept(vocabulary: Vocabulary) -> None:
-    for language in LANGUAGES:
-        named = defaultdict(set)
-        for label, concept in vocabulary.labels(language):
-            named[" ".join(label.lower().replace("-", " ").split())].add(concept)
-        assert {label: ids for label, ids in named.items() if len(ids) > 1} == {}, language
-
-
-def test_scripts_are_where_they_belong(vocabulary: Vocabulary) -> None:
-    """A column that slipped shows at once: Hangul in `ja`, Vietnamese marks in `en`."""
-    for concept in vocabulary.concepts.values():
-        for language in LANGUAGES:
-            for label in concept.labels[language]:
-                names = {unicodedata.name(each, "").split(" ")[0] for each in label}
-                if language != "ko":
-                    assert "HANGUL" not in names, (concept.id, label)
-                if language != "ja":
-                    assert not names & {"HIRAGANA", "KATAKANA"}, (concept.id, label)
-                if language not in ("ja", "zh", "ko"):
-                    assert "CJK" not in names, (concept.id, label)
-
-
-def test_broader_leads_upwards_and_ends(vocabulary: Vocabulary) -> None:
-    for concept in vocabulary.concepts.values():
-        seen, above = set(), set(concept.broader)
-        assert above <= vocabulary.concepts.keys(), concept.id
-        while above:
-            assert concept.id not in above, concept.id
-            seen |= above
-            above = {up for name in above for up in vocabulary.concepts[name].broader} - seen
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        (
+            {"labels": {"vi": ("sa\u0302\u0301y che\u0300",), "en": ("tea drying",)}},
+            "label_unclean",
+        ),
+        ({"labels": {"vi": ("sấy chè ",), "en": ("tea drying",)}}, "label_unclean"),
+        ({"labels": {"vi": ("sấy chè",), "en": ()}}, "label_missing"),
+        ({"labels": {"vi": ("sấy chè",), "en": ("tea drying",), "fr": ("thé",)}}, "label_count"),
+        ({"labels": {"vi": ("sấy chè",), "en": ("heat pump",)}}, "label_taken"),
+        ({"labels": {"vi": ("sấy chè",), "en": ("tea", "Tea")}}, "label_twice"),
+        ({"labels": {"vi": ("sấy chè",), "en": ("차 건조기",)}}, "label_script"),
+        ({"broader": ()}, "broader_missing"),
+        ({"broader": ("tea-drying",)}, "broader_cycle"),
+        ({"broader": ("tea-levitation",)}, "broader_unknown"),
+    ],
+)
+def test_a_line_that_breaks_a_rule_is_found(
+    vocabulary: Vocabulary, changed: dict[str, Any], code: str
+) -> None:
+    broken = replace(vocabulary.concepts["tea-drying"], **changed)
+    concepts = {**vocabulary.concepts, broken.id: broken}
+    catalogue = whole(Vocabulary(vocabulary.version, concepts, {}))
+    assert code in [flaw.code for flaw in flaws_of(broken, catalogue)]
 
 
 @pytest.mark.parametrize("language", TARGETS)

@@ -211,6 +211,25 @@ async def test_what_a_kill_leaves_is_gone_on_with(
     await stored_analyses_are_by(world, f"{shipped.version}+1")
 
 
+async def test_what_comes_at_the_last_moment_is_read_with_the_new_one_too(
+    world: World, accept: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few texts are analysed in the switch itself; for many it waits."""
+    monkeypatch.setattr(vocabulary_epochs, "BATCH", 4)
+    await world.tell(*(world.supply(**OFFERED) for _ in range(5)))
+    await accept()
+    work = next_epochs(world)
+    target = await work._due()
+    assert not await work._open(target)
+    assert in_use.vocabulary().revision == 0
+    assert await work._prepare(target)
+    assert await work._open(target)
+    await stored_analyses_are_by(world, target.version)
+    assert {row.vocabulary_revision for row in await world.rows(tables.epoch)} == {1}
+    assert await work._open(target)  # somebody else was first
+    assert len(await world.rows(tables.epoch)) == 1
+
+
 @pytest.mark.parametrize("broken", ["crash_point", "take_over"])
 async def test_a_failed_switch_leaves_the_old_epoch_whole(
     world: World, ask: Ask, accept: Accept, broken: str, monkeypatch: pytest.MonkeyPatch

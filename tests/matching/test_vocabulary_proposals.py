@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import insert
 
-from svc_matching.domain.catalogue import Catalogue
 from svc_matching.domain.proposals import MAX_OPEN
-from svc_matching.domain.vocabulary_lint import flaws_of
 from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.storage import tables, vocabularies
 
@@ -321,16 +318,3 @@ async def test_a_tenant_cannot_fill_the_desk(world: World, send: Ask) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_proposals")
     assert (await send(PROPOSALS, WORD, "dost")).status_code == 201
     assert made["status"] == "PROPOSED"
-
-
-def test_the_shipped_files_pass_the_same_rules() -> None:
-    known = load_vocabulary()
-    ids = frozenset(known.concepts)
-    catalogue = Catalogue(known.version, known.concepts, known.version, ids, {})
-    flawed = {
-        each.id: flaws for each in known.concepts.values() if (flaws := flaws_of(each, catalogue))
-    }
-    assert flawed == {}
-    tea = known.concepts["tea-drying"]
-    decomposed = replace(tea, labels={**tea.labels, "vi": ("sa\u0302\u0301y che\u0300",)})
-    assert [flaw.code for flaw in flaws_of(decomposed, catalogue)] == ["label_unclean"]

@@ -272,9 +272,11 @@ def _load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> Non
             engine.set_bar(row.id, row.bar)
 
 
-def replace_rows(engine: Engine, rows: list[items.ItemRow], doubted: frozenset[UUID]) -> None:
+def replace_rows(
+    engine: Engine, rows: list[items.ItemRow], doubted: frozenset[UUID], *, weigh: bool = True
+) -> None:
     """Put items into the index as the tables have them now; runs in the engine's thread."""
     for item_id in doubted:
         engine.drop_demand(item_id)
         engine.drop_supply(item_id)
-    _load_rows(engine, rows, weigh=True)
+    _load_rows(engine, rows, weigh=weigh)

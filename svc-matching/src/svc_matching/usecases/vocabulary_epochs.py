@@ -128,6 +128,6 @@ def _analysed(target: Vocabulary, waiting: Sequence[Waiting]) -> list[tuple[Wait
 def _read_anew(
     engine: Engine, target: Vocabulary, rows: list[ItemRow], changed: frozenset[UUID]
 ) -> None:
-    """Read with the new vocabulary from now on; runs in the engine's thread."""
+    """Read with the new vocabulary from now on; the epoch that opens next weighs all anew."""
     use_vocabulary(target)
-    replace_rows(engine, rows, changed)
+    replace_rows(engine, rows, changed, weigh=False)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import TypeAdapter
 
-from shared.contracts.matches import Component, Gate
+from shared.contracts.matches import Component, Family, Gate
+from svc_matching.domain.words import PRICE_LINE
 from svc_matching.engine.components import Slots
 from svc_matching.engine.gates import GATE_NAMES
 from svc_matching.engine.pairs import Pair
@@ -71,6 +72,25 @@ def components_of(packed: bytes) -> list[Component]:
             )
         ]
     )
+
+
+def priced(components: list[Component], charge: int) -> list[Component]:
+    """Return components with a line for what the capacity price took off, in millionths.
+
+    It has no weight: it is no part of the mean that weights make.
+    """
+    if not charge:
+        return components
+    share = charge / MILLION
+    line = Component(
+        name=PRICE_LINE,
+        family=Family.MARKET,
+        value=share,
+        weight=0,
+        contribution=-share,
+        known=True,
+    )
+    return [*components, line]
 
 
 _PASSED = [Gate(name=name, passed=True) for name in GATE_NAMES.values()]

@@ -115,4 +115,14 @@ epoch = Table(
     Column("weights_version", Text, nullable=False),
     Column("statistics", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("priced_at", DateTime(timezone=True)),
+)
+
+# What a supply's scores are lowered by when lists of that epoch are read, in millionths.
+price = Table(
+    "price",
+    metadata,
+    Column("index_epoch", Integer, primary_key=True, autoincrement=False),
+    Column("supply_id", Uuid, primary_key=True),
+    Column("price", Integer, nullable=False),
 )

@@ -53,6 +53,12 @@ def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
     return [Features(row.tobytes(), each) for row, each in zip(rows, sure, strict=True)]
 
 
+def values_of(packed: bytes) -> list[int | None]:
+    """Return each component's value in millionths; None when it was not known."""
+    (values, *_) = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS)).tolist()
+    return [None if value == _UNKNOWN else value for value in values]
+
+
 def components_of(packed: bytes) -> list[Component]:
     """Read the components back; their contributions add up to the score exactly."""
     rows = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS))

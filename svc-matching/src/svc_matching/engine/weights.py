@@ -1,7 +1,8 @@
 """The versioned weights, read once from `weights.toml` or an operator's file, and checked."""
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -100,6 +101,74 @@ def parse_weights(text: str) -> Weights:
         near_misses=raw["diagnosis"]["near_misses"],
         used_age_years=raw["rules"]["used_age_years"],
     )
+
+
+_TEXT = """\
+# {note}
+version = {version}
+
+# score = relevance × (base + suitability_share × suitability + feasibility_share × feasibility)
+[shares]
+{shares}
+
+# A side component that is unknown on either side gives its weight to the terms.
+[relevance]
+{relevance}
+
+[suitability]
+{suitability}
+
+[feasibility]
+{feasibility}
+
+[lists]
+size = {size}
+floor = {floor}
+
+[diagnosis]
+relevant = {relevant}
+near_misses = {near_misses}
+
+[rules]
+used_age_years = {used_age_years}
+"""
+
+
+def weights_text(weights: Weights, note: str) -> str:
+    """Return the file that `parse_weights` reads as these weights; `note` is its first line."""
+    shares = weights.base, weights.suitability_share, weights.feasibility_share
+    return _TEXT.format(
+        note=note,
+        version=json.dumps(weights.version),
+        shares=_lines(_SHARES, shares),
+        relevance=_lines(RELEVANCE, weights.relevance),
+        suitability=_lines(SUITABILITY, weights.suitability),
+        feasibility=_lines(FEASIBILITY, weights.feasibility),
+        size=weights.list_size,
+        floor=weights.floor,
+        relevant=weights.relevant,
+        near_misses=weights.near_misses,
+        used_age_years=weights.used_age_years,
+    )
+
+
+def _lines(names: Sequence[str], values: Sequence[float]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+
+
+def named_weights(weights: Weights) -> dict[str, float]:
+    """Return every weight that can be fitted by its name in the file, `relevance.terms`."""
+    values = (
+        (weights.base, weights.suitability_share, weights.feasibility_share),
+        weights.relevance,
+        weights.suitability,
+        weights.feasibility,
+    )
+    return {
+        f"{table}.{name}": value
+        for (table, names), row in zip(_FAMILIES.items(), values, strict=True)
+        for name, value in zip(names, row, strict=True)
+    }
 
 
 def read_weights(path: Path) -> Weights:

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -180,6 +181,7 @@ def test_an_unused_family_keeps_its_inner_weights() -> None:
     assert weights.feasibility == (1, 0, 0, 0, 0, 0, 0)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=7, max_size=7))
 def test_any_fit_is_written_as_weights_that_can_be_read(values: list[float]) -> None:
     shares = fitting._shares(np.array(values), load_weights().suitability)

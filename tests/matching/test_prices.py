@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc_matching.engine.prices import HIGHEST, NOBODY, TOP, Lists, clear
@@ -75,6 +75,7 @@ def market_of(lists: list[list[tuple[int, int]]]) -> Market:
     return market
 
 
+@settings(deadline=None)
 @given(MARKETS, st.integers(1, 3), st.randoms(use_true_random=False))
 def test_prices_are_bounded_and_the_same_in_any_order(
     lists: list[list[tuple[int, int]]], usual: int, random: Any
@@ -87,6 +88,7 @@ def test_prices_are_bounded_and_the_same_in_any_order(
     assert market_of(lists).prices({UUID(int=3): 1}, usual) == prices
 
 
+@settings(deadline=None)
 @given(MARKETS)
 def test_prices_never_crowd_the_market_more(given_lists: list[list[tuple[int, int]]]) -> None:
     supplies = np.full((len(given_lists), 20), NOBODY)
@@ -115,6 +117,12 @@ def crowd(others: int) -> list[list[tuple[int, int]]]:
 def test_a_list_without_a_choice_makes_nobody_dearer() -> None:
     assert market_of(crowd(0)).prices({}, 1) == {}
     assert market_of(crowd(1)).prices({}, 1) != {}
+    # Such lists are load all the same: who leads many of them gives way where it can.
+    few = crowd(1)[:TOP]
+    assert market_of(few).prices({}, 1) == {}
+    assert market_of(few + crowd(0)).prices({}, 1) != {}
+    alone = [[(number, 0) for number in range(100, 100 + TOP)]] * 20
+    assert max(market_of(few + crowd(0) + alone).prices({}, 1), default=None) < UUID(int=100)
 
 
 def test_a_supply_that_can_serve_them_all_costs_nothing() -> None:

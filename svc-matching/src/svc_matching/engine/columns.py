@@ -20,6 +20,7 @@ from shared.contracts.values import (
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.quantities import Range
+from svc_matching.engine.vocabulary import LANGUAGES
 from svc_matching.engine.weights import LEVELS
 
 UNKNOWN = 0
@@ -64,10 +65,10 @@ def bits(chosen: Sequence[str], names: type[TransferForm | TransferPart | Transf
 
 
 class Names:
-    """Small numbers for open sets of codes; 0 is unknown."""
+    """Small numbers for open sets of codes; 0 is unknown, the `first` ones always come first."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    def __init__(self, first: Sequence[str] = ()) -> None:
+        self._numbers = {name: number for number, name in enumerate(first, start=1)}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -100,7 +101,7 @@ class SupplyColumns:
         self.facts: dict[int, SupplyFacts] = {}
         self.live = 0
         self._measured: dict[tuple[str, str], set[int]] = {}
-        self.languages = Names()
+        self.languages = Names(LANGUAGES)
         self.countries = Names()
         self.fields = CodeColumn(field_nearness)
         self.industries = CodeColumn(industry_nearness)

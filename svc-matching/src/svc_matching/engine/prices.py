@@ -50,17 +50,15 @@ def clear(lists: Lists, capacities: Whole) -> Whole:
     """Return each supply's price in millionths; most are 0.
 
     `capacities` says in how many lists each supply may be among the first. The prices are those of
-    the round with the fewest places above capacity. Lists without a choice, of at most `TOP`
-    supplies, do not count: a price could change nothing in them.
+    the round with the fewest places above capacity. A list of at most `TOP` supplies leaves no
+    choice: it counts as load, but who is in no other list costs nothing.
     """
     prices = np.zeros(len(capacities), np.int64)
-    chosen = (lists.supplies != NOBODY).sum(axis=1) > TOP
-    if not chosen.any():
-        return prices
-    market = Lists(lists.supplies[chosen], lists.scores[chosen])
+    has_choice = (lists.supplies != NOBODY).sum(axis=1) > TOP
+    movable = np.isin(np.arange(len(capacities)), lists.supplies[has_choice])
     best, fewest = prices, None
     for step in range(_STEP, 0, -_STEP // _ROUNDS):
-        leading = market.supplies[market.leading(prices)]
+        leading = lists.supplies[lists.leading(prices)]
         excess = np.bincount(leading, minlength=len(capacities)) - capacities
         above = int(np.maximum(excess, 0).sum())
         if fewest is None or above < fewest:
@@ -68,5 +66,5 @@ def clear(lists: Lists, capacities: Whole) -> Whole:
         if above == 0:
             break
         share = np.clip(excess * MILLION // capacities, -MILLION, MILLION)
-        prices = np.clip(prices + step * share // MILLION, 0, HIGHEST)
+        prices = np.where(movable, np.clip(prices + step * share // MILLION, 0, HIGHEST), 0)
     return best

@@ -25,6 +25,7 @@ from shared.telemetry import get_logger
 from svc_matching.domain.items import OPEN, ItemKind, is_offered
 from svc_matching.domain.preview import AT_ONCE
 from svc_matching.engine.analysers import ANALYSER_VERSION
+from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
@@ -42,8 +43,14 @@ T = TypeVar("T")
 class Matcher:
     """The engine, the thread it runs in, and what is in doubt."""
 
-    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
-        self.engine = Engine(year=vietnam_date(clock()).year)
+    def __init__(
+        self,
+        *,
+        quiet_seconds: float = 1.0,
+        clock: Clock = utc_now,
+        candidates: SourceOf = LocalIndex,
+    ) -> None:
+        self.engine = Engine(year=vietnam_date(clock()).year, candidates=candidates)
         self.quiet_seconds = quiet_seconds
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
@@ -52,6 +59,7 @@ class Matcher:
         self.weights_changed = False
         self.supplies_changed_at: float | None = None
         self._clock = clock
+        self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matching-engine")
         self._doubted: set[UUID] = set()
         self._epoch_doubted = False
@@ -96,7 +104,9 @@ class Matcher:
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
-            self.engine = Engine(self.engine.weights, year=self.engine.year)
+            self.engine = Engine(
+                self.engine.weights, year=self.engine.year, candidates=self._candidates
+            )
             await self._load(connection)
             await self._adopt_newest(connection)
             self.settle()

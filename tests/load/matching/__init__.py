@@ -1,0 +1,1 @@
+"""`make bench-matching`: the engine by itself, beside its peers, on made-up documents."""

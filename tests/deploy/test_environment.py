@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ketnoi.credentials import ADMIN, Credentials, Keys
 from ketnoi.environment import Environment
 from ketnoi.errors import UsageError
+from ketnoi.service_environment import ServiceEnvironments
+from ketnoi.services import MATCHING, SERVICES
 
 
 def read(cwd="/srv", **variables):
@@ -34,6 +37,7 @@ def test_defaults():
         ({"KETNOI_LOG_LEVEL": "loud"}, "KETNOI_LOG_LEVEL must be debug, info"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with postgresql://"),
         ({"NATS_URL": "localhost:4222"}, "NATS_URL must begin with nats://"),
+        ({"MILVUS_URL": "candidates.db"}, "MILVUS_URL must begin with http://"),
     ],
 )
 def test_unusable_values_are_refused(variables, told):
@@ -44,9 +48,36 @@ def test_unusable_values_are_refused(variables, told):
 
 def test_children_inherit_none_of_our_keys_and_no_administrators_password():
     environment = read(
-        KETNOI_PORT="1", DATABASE_URL="postgresql://a:b@c/d", NATS_URL="nats://a:b@c", PATH="/bin"
+        KETNOI_PORT="1",
+        DATABASE_URL="postgresql://a:b@c/d",
+        NATS_URL="nats://a:b@c",
+        MILVUS_URL="http://a:b@c:19530",
+        PATH="/bin",
     )
     assert environment.inherited == {"PATH": "/bin"}
+
+
+def test_only_matching_is_told_of_milvus():
+    names = (ADMIN, *(service.role for service in SERVICES))
+    environments = ServiceEnvironments(
+        environment=read(MILVUS_URL="http://a:b@c:19530"),
+        credentials=Credentials(
+            postgres=dict.fromkeys(names, "x"), nats=dict.fromkeys(names, "x"), cursor_key="x"
+        ),
+        keys=Keys(Path("signing"), Path("public")),
+        ports={service.name: 1 for service in SERVICES},
+        database_url="postgresql://a:b@c/d",
+        nats_url="nats://a:b@c",
+    )
+    told = {
+        service.name: {
+            name: value for name, value in environments.of(service).items() if "MILVUS" in name
+        }
+        for service in SERVICES
+    }
+    assert told.pop(MATCHING.name) == {"KETNOI_MILVUS_URI": "http://a:b@c:19530"}
+    assert environments.of(MATCHING)["KETNOI_MATCHING_CANDIDATES"] == "milvus"
+    assert not any(told.values())
 
 
 def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):

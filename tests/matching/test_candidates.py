@@ -132,7 +132,7 @@ DEMANDS = [UUID(int=number) for number in range(1, 7)]
 
 def best(engine: Engine, found: Candidates) -> dict[UUID, float]:
     """The most relevant candidates by terms."""
-    pairs = sorted(zip((-found.terms).tolist(), found.slots.tolist(), strict=True))
+    pairs = sorted(zip((-found.terms[found.slots]).tolist(), found.slots.tolist(), strict=True))
     return {engine.supplies.slots.id_of(slot): -terms for terms, slot in pairs[:TOP] if terms}
 
 
@@ -210,8 +210,10 @@ def test_a_restart_sends_only_what_differs(milvus: Milvus, monkeypatch: pytest.M
     gone: list[UUID] = []
     monkeypatch.setattr(milvus._collection, "delete", lambda ids: (gone.extend(ids), delete(ids)))
     again = filled(milvus.source)
-    changed = put_supply(again, 3, title="tea dryer", language="en")
+    changed, (facts, views) = UUID(int=1003), supplies()[5]
+    again.put_supply(changed, facts, views, weigh=False)
     again.drop_supply(UUID(int=1004))
+    again.adopt(again.statistics)
     again.rank(DEMANDS[0])
     assert sent == [str(changed)]
     assert gone == [UUID(int=1004)]

@@ -13,12 +13,12 @@ from shared.kernel import faults
 PREFIX = "KETNOI_"
 LARGEST_PORT = 65_535
 KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL", faults.VARIABLE)
-ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
+SERVER_URLS = ("DATABASE_URL", "NATS_URL", "MILVUS_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """`port` 0 means any free one; a missing URL means the embedded server.
+    """`port` 0 means any free one; a missing URL means the embedded server, or no Milvus.
 
     `crash_at` is for tests: the service that ends once, at its first start, and the point.
     """
@@ -29,6 +29,7 @@ class Environment:
     log_level: str
     database_url: str | None
     nats_url: str | None
+    milvus_url: str | None = None
     inherited: Mapping[str, str]
     crash_at: tuple[str, str] | None = None
 
@@ -43,17 +44,18 @@ class Environment:
             log_level=_log_level(variables.get("KETNOI_LOG_LEVEL") or "info"),
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
+            milvus_url=_url(variables, "MILVUS_URL", ("http", "https")),
             inherited=without_ours(variables),
             crash_at=_crash(variables.get(faults.VARIABLE)),
         )
 
 
 def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what a child may inherit: none of our keys, no administrator's password."""
+    """Return what a child may inherit: none of our keys, no server's password."""
     return {
         name: value
         for name, value in variables.items()
-        if not name.startswith(PREFIX) and name not in ADMINISTRATOR_URLS
+        if not name.startswith(PREFIX) and name not in SERVER_URLS
     }
 
 

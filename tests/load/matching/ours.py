@@ -163,7 +163,8 @@ class Bench:
         """Return the terms and impacts of every supply, in the order of the corpus."""
         ids = (found for found, _, _ in self.corpus.supplies(0, self.size))
         slots = [self.engine.supplies.slots.get(found) for found in ids]
-        return self.engine.supplies.rows_of([slot for slot in slots if slot is not None])
+        rows = self.engine.supplies.rows_of([slot for slot in slots if slot is not None])
+        return [(row[0], row[1]) for row in rows]
 
 
 class NotMeasuredError(Exception):

@@ -94,7 +94,9 @@ class MilvusSource:
     def _exactly(self, demand: DemandEntry, ids: Iterable[UUID]) -> Candidates:
         """Score by our own rows; what Milvus has and we have not is on its way out."""
         slots = self._indexed(ids)
-        return Candidates(slots, self._supplies.terms_with([demand], slots)[0])
+        terms = np.zeros(self._supplies.slots.size)
+        terms[slots] = self._supplies.terms_with([demand], slots)[0]
+        return Candidates(slots, terms)
 
     def _indexed(self, ids: Iterable[UUID]) -> Slots:
         known = (self._supplies.slots.get(each) for each in ids)
@@ -144,7 +146,7 @@ class MilvusSource:
         slot = self._supplies.slots.get(supply_id)
         if slot is None:
             return None
-        ((ids, impacts),) = self._supplies.rows_of([slot])
+        ids, impacts, *_ = self._supplies.rows_of([slot])[0]
         counted = impacts > 0
         terms = self._vector(ids[counted].tolist(), impacts[counted].tolist())
         if not terms:

@@ -29,8 +29,8 @@ MAX_COUNT = 16_384
 _AT_ONCE = 16
 """Queries in one call: with all they return, far below the 64 MB of a message."""
 _PAGE = 5000
-_LANGUAGES = 8
 _ID_LENGTH = 36
+_LANGUAGES, _LANGUAGE_LENGTH = 8, 8
 
 _CHANNEL = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000}
 """A server that is back is found within a second; gRPC by itself waits for up to two minutes."""
@@ -74,7 +74,7 @@ class MilvusCollection:
             DataType.ARRAY,
             element_type=DataType.VARCHAR,
             max_capacity=_LANGUAGES,
-            max_length=_LANGUAGES,
+            max_length=_LANGUAGE_LENGTH,
         )
         schema.add_field("terms", DataType.SPARSE_FLOAT_VECTOR)
         index = client.prepare_index_params()

@@ -23,7 +23,10 @@ after."""
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Some indexed supplies, in rising slots, and their exact relevance by terms to one demand."""
+    """Some indexed supplies, in rising slots, and their exact relevance by terms to one demand.
+
+    `terms` has a place for every slot of the index; those of other supplies say nothing.
+    """
 
     slots: Slots
     terms: Values
@@ -78,4 +81,4 @@ class LocalIndex:
     ) -> list[Candidates]:
         """Return all supplies, however few are asked for."""
         slots = np.flatnonzero(self._supplies.indexed())
-        return [Candidates(slots, terms[slots]) for terms in self._supplies.terms(demands)]
+        return [Candidates(slots, terms) for terms in self._supplies.terms(demands)]

@@ -50,7 +50,7 @@ class Ranker:
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         found = self._candidates.search(demands, CANDIDATES)
         searches = [
-            Search(demand.facts, each.slots, each.terms, self._supplies, self._weights)
+            Search(demand.facts, each.slots, each.terms[each.slots], self._supplies, self._weights)
             for demand, each in zip(demands, found, strict=True)
         ]
         looking = searches

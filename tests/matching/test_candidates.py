@@ -217,6 +217,9 @@ def test_a_restart_sends_only_what_differs(milvus: Milvus, monkeypatch: pytest.M
     again.rank(DEMANDS[0])
     assert sent == [str(changed)]
     assert gone == [UUID(int=1004)]
+    emptied = Engine(year=2026, candidates=milvus.source)
+    emptied.rank(put_demand(emptied, 1, title="tea dryer", language="en"))
+    assert milvus._collection.digests() == {}
 
 
 def test_a_supply_without_words_is_no_candidate_and_no_error(milvus: Milvus) -> None:

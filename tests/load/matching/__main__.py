@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 QUERIES = 100
 FEW_QUERIES = 50
-LARGE = 500_000
 PEERS_UP_TO = 100_000
 POSTGRES_UP_TO = 22_000
 OPEN_DEMANDS = (5_000, 100_000)
@@ -35,7 +34,7 @@ SECONDS = 3600
 def measure(size: int, *, peers: bool, reverse: tuple[int, ...], words: int | None) -> Figures:
     """Measure one size in this process."""
     from load.matching.corpus import GENERAL, Corpus
-    from load.matching.ours import Bench, NotMeasuredError
+    from load.matching.ours import LARGE, Bench, NotMeasuredError
 
     say(f"{size:,}: making the corpus")
     bench = Bench(Corpus(words or GENERAL), size, QUERIES if size < LARGE else FEW_QUERIES)
@@ -105,6 +104,8 @@ def _sizes(text: str) -> list[int]:
 
 
 def _reverse(size: int, demands: list[int] | None) -> tuple[int, ...]:
+    from load.matching.ours import LARGE
+
     if demands:
         return tuple(demands)
     return OPEN_DEMANDS if REVERSE_ALL_FROM <= size < LARGE else OPEN_DEMANDS[:1]

@@ -27,8 +27,10 @@ from svc_matching.engine.pairs import Ranking
 YEAR = 2026
 NEEDED_KB = 10
 """Memory a supply takes at most while the index is built: without it nothing is begun."""
-SAMPLE = 1000
-"""Demands that are ranked for their bars; the others are given bars of these."""
+RANKED, FEW_RANKED = 5000, 200
+"""Demands that are ranked for their bars, below and from LARGE on; the others are dealt bars of
+these, and then it means nothing how many are affected."""
+LARGE = 500_000
 NEW_SUPPLIES = 200
 
 
@@ -131,7 +133,8 @@ class Bench:
         """New supplies against so many open demands."""
         say(f"  {demands:,} open demands")
         _, opened = timed(partial(self._open, self.queries, demands))
-        sample = [demand_id(number) for number in range(min(SAMPLE, demands))]
+        ranked = min(demands, RANKED if self.size < LARGE else FEW_RANKED)
+        sample = [demand_id(number) for number in range(ranked)]
         bars = [self.engine.bar(ranking) for ranking in self.engine.rank_many(sample)]
         for number in range(demands):
             self.engine.set_bar(demand_id(number), bars[number % len(bars)])
@@ -152,11 +155,11 @@ class Bench:
             "open_demands": demands,
             "affected": milliseconds(concerned),
             "affected_and_scored": milliseconds(scored),
-            "affected_mean": round(met / NEW_SUPPLIES, 2),
+            "affected_mean": round(met / NEW_SUPPLIES, 2) if ranked == demands else None,
             "upsert": milliseconds(upserts),
             "open_each_ms": round(1000 * opened / max(1, demands - self.queries), 3),
             "arrays_mb": array_megabytes(self.engine.demands),
-            "bars_of": len(sample),
+            "ranked_for_bars": ranked,
         }
 
     def impacts(self) -> list[tuple[np.ndarray, np.ndarray]]:

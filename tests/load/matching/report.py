@@ -68,6 +68,7 @@ def rows(sizes: dict[int, Figures]) -> Iterator[Row]:
     yield line("put, freeze, s", "", _put)
     for demands, text in TARGETS["affected"].items():
         yield line(f"new supply → affected of {demands:,}", text, _affected(demands, "affected"))
+        yield line("… how many, mean", "", _how_many(demands))
         yield line("… and their pairs scored", "", _affected(demands, "affected_and_scored"))
         yield line("… upsert before it", "", _affected(demands, "upsert"))
     yield line("own words alone, top 100: Ketnoi", "", lambda found: _pair(found["sparse"]))
@@ -88,6 +89,14 @@ def _affected(demands: int, part: str) -> Callable[[Figures], str]:
     def read(found: Figures) -> str:
         (measured,) = [each for each in found["reverse"] if each["open_demands"] == demands]
         return _pair(measured[part])
+
+    return read
+
+
+def _how_many(demands: int) -> Callable[[Figures], str]:
+    def read(found: Figures) -> str:
+        (measured,) = [each for each in found["reverse"] if each["open_demands"] == demands]
+        return "bars dealt" if measured["affected_mean"] is None else f"{measured['affected_mean']}"
 
     return read
 

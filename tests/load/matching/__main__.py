@@ -1,7 +1,7 @@
 """`make bench-matching ARGS="--sizes=22k,100k,1M --no-peers"`: a table, markdown and JSON.
 
 Each size has a process of its own, so that memory is its own and one that fails leaves the others.
-Everything runs in one thread. Trust ratios inside one run before absolute figures.
+Everything of ours runs in one thread. Trust ratios inside one run before absolute figures.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def main() -> None:
     sizes = {size: _apart(size, given.out, given) for size in given.sizes}
     at = datetime.now(UTC).isoformat(timespec="seconds")
     load = f"{os.getloadavg()[1]:.1f}"
-    report.show(sizes, f"svc-matching, one thread, load {load}; ms as p50 / p99")
+    report.show(sizes, f"svc-matching, one thread, load {load}; ms as p50 / p99 (processor p50)")
     document = {
         "sizes": sizes,
         "ratios": report.ratios(sizes),

@@ -60,9 +60,9 @@ class Bench:
         self.engine.rank(self.asked[0])
         self.corpus.forget()
         return {
-            "put_s": round(put, 2),
-            "freeze_s": round(frozen, 2),
-            "build_s": round(adopted, 2),
+            "put_s": round(put[0], 2),
+            "freeze_s": round(frozen[0], 2),
+            "build_s": round(adopted[0], 2),
             "arrays_mb": array_megabytes(self.engine.supplies),
             "pss_mb": round(proportional_megabytes() - before, 1),
         }
@@ -101,7 +101,8 @@ class Bench:
             divided.append(divide)
             worded.append(words)
             listed += len(ranking.listed)
-        stored = np.add(ranked, divided)
+        stored = [sum(parts) for parts in zip(ranked, divided, strict=True)]
+        whole = [sum(parts) for parts in zip(stored, worded, strict=True)]
         entries = [self.entry(found) for found in self.asked]
         asked = [query for entry in entries for query in entry.queries]
         return {
@@ -109,7 +110,7 @@ class Bench:
             "rank": milliseconds(ranked),
             "arithmetic": milliseconds(divided),
             "words": milliseconds(worded),
-            "whole": milliseconds(stored + worded),
+            "whole": milliseconds(whole),
             "listed": round(listed / len(self.asked), 1),
             "queries_each": round(len(asked) / len(entries), 2),
             "terms_each_query": round(float(np.mean([len(query.ids) for query in asked])), 1),
@@ -157,7 +158,7 @@ class Bench:
             "affected_and_scored": milliseconds(scored),
             "affected_mean": round(met / NEW_SUPPLIES, 2) if ranked == demands else None,
             "upsert": milliseconds(upserts),
-            "open_each_ms": round(1000 * opened / max(1, demands - self.queries), 3),
+            "open_each_ms": round(1000 * opened[0] / max(1, demands - self.queries), 3),
             "arrays_mb": array_megabytes(self.engine.demands),
             "ranked_for_bars": ranked,
         }

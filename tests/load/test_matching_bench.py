@@ -26,6 +26,7 @@ def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_bench_measures_everything_that_it_shows(tmp_path: Path) -> None:
     done = bench("--sizes=2k", "--words=1k", "--demands=300", f"--out={tmp_path}")
     assert done.returncode == 0, done.stderr
+    assert "new supply → affected of 300" in done.stdout
     assert "2,000: Postgres" in done.stderr, "progress goes to stderr"
     (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text())

@@ -67,7 +67,9 @@ def rows(sizes: dict[int, Figures]) -> Iterator[Row]:
     yield line("index, PSS MB", "", lambda found: found["index"]["pss_mb"])
     yield line("build from impacts, s", "", lambda found: found["index"]["build_s"])
     yield line("put, freeze, s", "", _put)
-    for demands, text in TARGETS["affected"].items():
+    opened = {each["open_demands"] for found in sizes.values() for each in found.get("reverse", [])}
+    for demands in sorted(opened):
+        text = TARGETS["affected"].get(demands, "-")
         yield line(f"new supply → affected of {demands:,}", text, _affected(demands, "affected"))
         yield line("… how many it concerns, mean", "", _how_many(demands))
         yield line("… and their pairs scored", "", _affected(demands, "affected_and_scored"))

@@ -170,7 +170,7 @@ async def test_a_setting_that_differs_is_named(
     await js.add_consumer(SPEC.stream, spec)
     assert (await reconciler.look()).drift == [
         "stream DEMAND: max_msg_size is 4096, should be 1048576",
-        "consumer matching-demand: max_ack_pending is 7, should be 64",
+        "consumer matching-demand: max_ack_pending is 7, should be 256",
     ]
     await broker.provision()
     assert (await reconciler.look()).drift == []

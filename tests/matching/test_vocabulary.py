@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from svc_matching.domain.catalogue import Catalogue
+from svc_matching.domain.vocabularies import TARGETS
 from svc_matching.domain.vocabulary_lint import flaws_of
-from svc_matching.engine.analysers import form_of, words_of
+from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
     Vocabulary,
@@ -32,7 +33,7 @@ def vocabulary() -> Vocabulary:
 
 def test_it_is_as_large_as_it_says(vocabulary: Vocabulary) -> None:
     assert len(vocabulary.concepts) >= 3000
-    assert len(vocabulary.lexicon) >= 6000
+    assert len(vocabulary.lexicons["en"]) >= 6000
     for language in ("ko", "ja", "zh", "de"):
         assert sum(bool(each.labels[language]) for each in vocabulary.concepts.values()) >= 2000
 
@@ -79,12 +80,18 @@ def test_a_line_that_breaks_a_rule_is_found(
     assert code in [flaw.code for flaw in flaws_of(broken, catalogue)]
 
 
-def test_the_lexicon_translates_words_into_words(vocabulary: Vocabulary) -> None:
-    for vietnamese, english in vocabulary.lexicon.items():
+@pytest.mark.parametrize("language", TARGETS)
+def test_a_lexicon_translates_words_into_words(vocabulary: Vocabulary, language: str) -> None:
+    lexicon = vocabulary.lexicons[language]
+    assert len(lexicon) >= (6000 if language == "en" else 1500)
+    for vietnamese, words in lexicon.items():
         assert vietnamese == unicodedata.normalize("NFC", vietnamese).strip()
-        assert 1 <= len(english) <= 8, vietnamese
-        assert all(word and word == word.strip() for word in english), vietnamese
+        assert 1 <= len(words) <= 8, vietnamese
+        assert len(set(words)) == len(words), vietnamese
+        assert all(word and word == word.strip() for word in words), vietnamese
         assert [form_of(word, "vi") for word in words_of(vietnamese, "vi")], vietnamese
+    silent = [v for v, words in lexicon.items() if not any(terms_of(w, language) for w in words)]
+    assert len(silent) <= 5, silent  # stop words in the other language
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ dlq = typer.Typer(
     help="Dead letters: events that a service could not digest.", no_args_is_help=True
 )
 app.add_typer(dlq, name="dlq")
+weights = typer.Typer(
+    help="What counts how much: learned from decisions, never changed by itself.",
+    no_args_is_help=True,
+)
+app.add_typer(weights, name="weights")
 
 vocabulary = typer.Typer(help="The technology vocabulary.", no_args_is_help=True)
 app.add_typer(vocabulary, name="vocabulary")
@@ -170,6 +175,37 @@ def dlq_discard(
     from ketnoi.operator.dead_letters import discard_letter
 
     explained(lambda environment: discard_letter(environment, letter, reason=reason))
+
+
+@weights.command("export")
+def weights_export(
+    file: Annotated[Path, typer.Argument(help="A new .jsonl file.")],
+) -> None:
+    """Write every decided match with its components, one JSON object a line."""
+    from ketnoi.operator.weights import export_decisions
+
+    explained(lambda environment: export_decisions(environment, file))
+
+
+@weights.command("fit")
+def weights_fit(
+    output: Annotated[Path, typer.Argument(help="The new weights file; a report goes beside it.")],
+    version: Annotated[str, typer.Option(help="The new version, as lists will name it.")],
+    decisions: Annotated[
+        Path | None, typer.Option(help="An exported .jsonl file; default: the suite's matches.")
+    ] = None,
+    present: Annotated[
+        Path | None, typer.Option(help="The weights in use; default: those that ship.")
+    ] = None,
+) -> None:
+    """Fit weights to decisions; nothing that runs changes. Exit 1: too few decisions."""
+    from ketnoi.operator.weights import fit_weights
+
+    explained(
+        lambda environment: fit_weights(
+            environment, output, version=version, decisions=decisions, weights=present
+        )
+    )
 
 
 OneService = Annotated[str, typer.Argument(help="demand, supply, matching or reporting.")]

@@ -8,6 +8,7 @@ from shared.db import Database
 from shared.outbox import Worker, periodic
 from shared.telemetry import configure_logging
 from svc_matching.consumers.items import demand_handler, supply_handler
+from svc_matching.engine.weights import read_weights
 from svc_matching.settings import Settings
 from svc_matching.storage.tables import messaging
 from svc_matching.usecases.epochs import keep_epochs
@@ -25,7 +26,11 @@ def build_transactions(settings: Settings) -> MatchingTransactions:
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
-    matcher = Matcher(quiet_seconds=settings.quiet_seconds)
+    matcher = Matcher(
+        read_weights(settings.weights_path) if settings.weights_path else None,
+        quiet_seconds=settings.quiet_seconds,
+        usual_capacity=settings.usual_capacity if settings.capacity_prices else None,
+    )
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
 
 

@@ -30,9 +30,11 @@ class ConsumerSpec:
     stream: str
     service: str
     filter_subject: str
-    ack_wait_seconds: int = 10
+    batch: int = 64
+    ack_wait_seconds: int = 5
     """What a killed reader had in hand is handed out again after so long (decision 0012)."""
-    max_ack_pending: int = 64
+    max_ack_pending: int = 256
+    """More than a batch: new messages need not wait for those of a killed reader."""
     rest_seconds: float = 0.0
     """Between batches that are not full: a count may be late, and is cheaper in larger batches."""
 

@@ -1,7 +1,7 @@
 """A durable pull consumer that keeps pulling, whatever the broker or the network does.
 
-One request is out at a time, for as many messages as may be in hand; what comes is taken as it
-comes. A request lives for seconds, so one that was lost on the way is soon made again.
+One request is out at a time, for one batch; what comes is taken as it comes. A request lives for
+seconds, so one that was lost on the way is soon made again.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Delivery:
 
 
 class PullConsumer:
-    """Fetches batches of at most `max_ack_pending` messages."""
+    """Fetches batches."""
 
     def __init__(self, bus: Bus, spec: ConsumerSpec) -> None:
         self._bus = bus
@@ -104,7 +104,7 @@ class PullConsumer:
             self._report(repr(error))
             await self._drop_subscription()
             await asyncio.sleep(RETRY_SECONDS)
-        taken = min(len(self._buffer), self.spec.max_ack_pending)
+        taken = min(len(self._buffer), self.spec.batch)
         return [Delivery(self._buffer.popleft()) for _ in range(taken)]
 
     async def _ask(self) -> None:
@@ -125,7 +125,7 @@ class PullConsumer:
         if self._wanted <= 0 and now >= self._not_before:
             self._bus.require_connection()
             self._number += 1
-            self._wanted = self.spec.max_ack_pending
+            self._wanted = self.spec.batch
             self._until = now + REQUEST_SECONDS + GRACE_SECONDS
             request = {"batch": self._wanted, "expires": int(REQUEST_SECONDS * 1e9)}
             await client.publish(

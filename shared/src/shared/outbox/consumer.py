@@ -24,7 +24,7 @@ __all__ = ["Consumer", "Handler"]
 
 MAX_DELIVERIES = 4
 """Handed out more often and never finished: the event may end its reader. It is tried alone."""
-HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 1.5
 """A third of `ack_wait`: what is in hand for long is not handed to another."""
 LOOK_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.2
@@ -54,7 +54,7 @@ class Consumer:
                 if deliveries := await self.pull.fetch():
                     count = len(deliveries)
                     await self._work_off(deliveries, stop)
-                    if count < self.pull.spec.max_ack_pending:
+                    if count < self.pull.spec.batch:
                         await _wait(stop, self.pull.spec.rest_seconds)
         finally:
             await self.pull.close()

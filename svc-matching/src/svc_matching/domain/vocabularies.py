@@ -15,6 +15,8 @@ from pydantic import Field, StringConstraints
 from shared.contracts.base import Clean, Contract, Timestamp
 
 LANGUAGES = ("vi", "en", "ko", "ja", "zh", "de")
+TARGETS = ("en", "ko", "ja", "zh", "de")
+"""What Vietnamese words are translated into."""
 MAX_LABELS, MAX_LABEL, MAX_BROADER = 24, 80, 4
 
 ConceptId = Annotated[

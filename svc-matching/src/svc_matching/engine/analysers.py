@@ -7,7 +7,7 @@ Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that l
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -27,6 +27,7 @@ _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_SCRIPT_WORD = re.compile("[\u1100-\u11ff\uac00-\ud7af]+|[\u30a0-\u30ff]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 
 _ENGLISH_STEMMER = Stemmer.Stemmer("english")
@@ -77,7 +78,8 @@ def in_characters(language: str) -> bool:
     return language in _CHARACTERS
 
 
-def words_of(text: str, language: str) -> list[str]:
+@lru_cache(maxsize=16)
+def words_of(text: str, language: str) -> Sequence[str]:
     """Return a text's words as written, in order, for `form_of` and for showing.
 
     In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
@@ -99,10 +101,9 @@ def form_of(word: str, language: str) -> str:
     return _german(lower) if language == "de" else _english(lower)
 
 
-def stems_of(english: str) -> list[str]:
-    """Return the stems of an English phrase that carry meaning."""
-    words = (word for word in _RUN.findall(_normal(english)) if len(word) > 1)
-    return [_english(word) for word in words if word not in ENGLISH and not word.isdecimal()]
+def terms_of(phrase: str, language: str) -> list[str]:
+    """Return the different terms of a phrase that carry meaning, as `analyse` makes them."""
+    return list(analyse(phrase, language).counts)
 
 
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
@@ -123,6 +124,26 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
     return found
 
 
+class _Form(Enum):
+    NO_WORD = auto()
+    CJK = auto()
+    SYLLABLE = auto()
+    WORD = auto()
+
+
+@lru_cache(maxsize=32_768)
+def _form(token: str) -> tuple[_Form, str, str]:
+    """Return what a token is, in lower case, and without marks."""
+    lower = token.lower()
+    if not _is_word(token):
+        form = _Form.NO_WORD
+    elif _IS_CJK.match(token):
+        form = _Form.CJK
+    else:
+        form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
+    return form, lower, fold(lower)
+
+
 def _vietnamese(text: str) -> TermCounts:
     tokens = _tokens(text)
     marked = any(not token.isascii() and is_syllable(token) for token in tokens)
@@ -131,16 +152,16 @@ def _vietnamese(text: str) -> TermCounts:
     terms: list[str] = []
     previous: str | None = None
     for token in tokens:
-        if not _is_word(token) or token in stop:
-            previous = None
-        elif is_syllable(token):
+        form, _, _ = _form(token)
+        if form is _Form.SYLLABLE and token not in stop:
             found.length += 1
             terms += _syllable_terms(previous, token, marked=marked)
             previous = token
-        else:
+            continue
+        previous = None
+        if form is not _Form.NO_WORD and token not in stop:
             found.length += 1
-            terms += _bigrams(token) if _IS_CJK.match(token) else [_english(token)]
-            previous = None
+            terms += _bigrams(token) if form is _Form.CJK else [_english(token)]
     found.counts.update(terms)
     return found
 
@@ -171,24 +192,9 @@ def analyse(text: str, language: str) -> TermCounts:
     return _latin(normal, _english, ENGLISH)
 
 
-class _Form(Enum):
-    NO_WORD = auto()
-    CJK = auto()
-    SYLLABLE = auto()
-    WORD = auto()
-
-
-@lru_cache(maxsize=32_768)
-def _form(token: str) -> tuple[_Form, str, str]:
-    """Return what a token is, in lower case, and without marks."""
-    lower = token.lower()
-    if not _is_word(token):
-        form = _Form.NO_WORD
-    elif _IS_CJK.match(token):
-        form = _Form.CJK
-    else:
-        form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
-    return form, lower, fold(lower)
+def _whole(gram: str, run: str) -> str:
+    """Return the word around two characters, where the script shows its ends (한글, カタカナ)."""
+    return next((word for word in _SCRIPT_WORD.findall(run) if gram in word), gram)
 
 
 def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:
@@ -209,7 +215,8 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
             continue
         previous = None
         if kind is _Form.CJK:
-            found.update({gram: gram for gram in _bigrams(word) if gram in wanted})
+            grams = [gram for gram in _bigrams(word) if gram in wanted]
+            found |= {gram: _whole(gram, word) for gram in grams if gram not in found}
         elif kind is not _Form.NO_WORD and (key := stem(lower)) in wanted:
             found.setdefault(key, word)
         if len(found) == len(wanted):

@@ -2,20 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine.in_use import vocabulary
+from svc_matching.engine.translations import alternatives
+from svc_matching.engine.vocabulary import Vocabulary
+
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
 """Texts by script; concepts occur in all of them."""
+_POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
 WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(8)
+KINDS = 8
 """Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks; a concept
 and a family of concepts; a word that asks by its translations alone."""
 
 _LATIN, _VIETNAMESE, _KOREAN, _HAN, _ALL = range(len(POOLS))
 _SPECIAL = {"#": (_ALL, CONCEPT_KIND), "^": (_ALL, BROADER_KIND), "%": (_VIETNAMESE, UNIT_KIND)}
+
+
+def pool_of(language: str) -> str:
+    """Return the pool that texts of a language are in."""
+    return _POOL_OF_LANGUAGE.get(language, LATIN)
 
 
 def _pool_and_kind(term: str) -> tuple[int, int]:
@@ -32,6 +45,15 @@ def _pool_and_kind(term: str) -> tuple[int, int]:
     return _KOREAN if first < "\u1200" or "\uac00" <= first <= "\ud7af" else _HAN, WORD
 
 
+@dataclass(frozen=True, slots=True)
+class WordSet:
+    """The words that a unit may be in another language, and what each counts, at most 1."""
+
+    ids: NDArray[np.int32]
+    shares: NDArray[np.float64]
+    strongest: float
+
+
 class Lexicon:
     """Term ↔ id, with the pool and the kind of each term."""
 
@@ -40,6 +62,8 @@ class Lexicon:
         self._terms: list[str] = []
         self._pools = bytearray()
         self._kinds = bytearray()
+        self._sets: dict[tuple[int, str], WordSet | None] = {}
+        self._sets_of: Vocabulary | None = None
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -73,13 +97,29 @@ class Lexicon:
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Forget at the end the terms that came meanwhile; nothing may have kept their ids."""
-        size = len(self._terms)
+        size, sets, used = len(self._terms), len(self._sets), self._sets_of
         try:
             yield
         finally:
+            for key in list(islice(self._sets, sets if self._sets_of is used else 0, None)):
+                del self._sets[key]
             for term in self._terms[size:]:
                 del self._ids[term]
             del self._terms[size:], self._pools[size:], self._kinds[size:]
+
+    def word_set(self, unit: int, language: str) -> WordSet | None:
+        """Return the words that a unit may be in a language; None when it has no translation."""
+        key, used = (unit, language), vocabulary()
+        if self._sets_of is not used:
+            self._sets.clear()
+            self._sets_of = used
+        if key not in self._sets:
+            found = alternatives(self._terms[unit], language)
+            words, shares = zip(*found, strict=True) if found else ((), ())
+            self._sets[key] = (
+                WordSet(self.intern(words), np.array(shares), max(shares)) if found else None
+            )
+        return self._sets[key]
 
     def term(self, number: int) -> str:
         return self._terms[number]

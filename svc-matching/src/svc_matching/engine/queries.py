@@ -1,4 +1,4 @@
-"""The questions that one demand asks: by its own words, in English, and by concepts alone.
+"""The questions that one demand asks: by its own words, translated, and by concepts alone.
 
 Each is compared with what the demand's own text would score, so that a supply in another language
 is not small beside one that shares the very words.
@@ -9,13 +9,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.domain.vocabularies import LANGUAGES
-from svc_matching.engine.lexicon import BROADER_KIND, CONCEPT_KIND, UNIT_KIND, WORD, Lexicon
+from svc_matching.domain.vocabularies import LANGUAGES, TARGETS
+from svc_matching.engine.lexicon import (
+    BROADER_KIND,
+    CONCEPT_KIND,
+    KINDS,
+    UNIT_KIND,
+    WORD,
+    Lexicon,
+    WordSet,
+)
 from svc_matching.engine.statistics import Frozen
-from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import (
     K3,
     QUERY_UNIT,
+    IntArray,
     QueryVector,
     TermSets,
     TextVector,
@@ -24,14 +32,19 @@ from svc_matching.engine.vectors import (
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
 
-EXTRA_QUERIES = 2
+EXTRA_QUERIES = len(TARGETS) + 1
 MAX_SETS = 256
 SILENT_SHARE = 0.25
 """What the words that no concept covers count in a comparison by concepts alone: another language
 cannot share them, and cannot be taken to."""
+UNTRANSLATED_SHARE = 0.5
+"""What words count in a comparison with a language that our lexicon has none for: such a supply
+may have them, but nobody can see it."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
 ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
 """What terms count that stand in both languages as they are, beside a translated word."""
+_AS_IT_IS = {kind: (np.array([share]), share) for kind, share in ACROSS.items()}
+_ASKS_ACROSS = np.isin(np.arange(KINDS), (*ACROSS, UNIT_KIND))
 
 
 def queries_of(
@@ -49,10 +62,21 @@ def queries_of(
         for vector in vectors
     ]
     original, spoken = vectors[0], {vector.language for vector in vectors}
-    by_concept = _by_concept(original, found[0], lexicon, frozenset(LANGUAGES) - spoken)
-    if original.language == "vi" and "en" not in spoken:
-        found += _translated(original, lexicon, frozen, rarities)
+    others = frozenset(LANGUAGES) - spoken
+    by_concept = _by_concept(original, found[0], lexicon, others)
+    if original.language == "vi" and UNIT_KIND in lexicon.kinds(original.ids):
+        translated = (
+            _translated(original, language, lexicon, frozen, rarities)
+            for language in _offered(frozen, others)
+        )
+        found += (each for each in translated if each is not None)
     return (*found, *by_concept)
+
+
+def _offered(frozen: Frozen, among: frozenset[str]) -> list[str]:
+    """Return the languages that supplies are written in, all when there were none."""
+    known = frozen.statistics.lengths.keys() or among
+    return [language for language in TARGETS if language in known and language in among]
 
 
 def _average(vector: TextVector, frozen: Frozen) -> float:
@@ -84,53 +108,65 @@ def _by_concept(
 
 
 def _translated(
-    vector: TextVector, lexicon: Lexicon, frozen: Frozen, rarities: NDArray[np.float64]
-) -> tuple[QueryVector, ...]:
-    """Ask in English: each word by the set of its translations, concepts and codes as they are."""
+    vector: TextVector,
+    language: str,
+    lexicon: Lexicon,
+    frozen: Frozen,
+    rarities: NDArray[np.float64],
+) -> QueryVector | None:
+    """Ask in another language: each word by the set of its translations.
+
+    Concepts and codes are asked as they are.
+    """
     kinds = lexicon.kinds(vector.ids)
-    frequency = vector.frequencies / FREQUENCY_UNIT
-    repeated = (K3 + 1) * frequency / (frequency + K3)
-    own = impacts(vector, _average(vector, frozen))
-    sets: list[tuple[float, int, list[tuple[int, float]]]] = []
-    for place in np.flatnonzero(np.isin(kinds, (*ACROSS, UNIT_KIND))).tolist():
+    sets: list[WordSet] = []
+    rare: list[float] = []
+    asked: list[int] = []
+    silent: list[int] = []
+    for place in np.flatnonzero(_ASKS_ACROSS[kinds]).tolist():
         number = int(vector.ids[place])
-        if kinds[place] == UNIT_KIND:
-            words, rarity = _words_of(lexicon.term(number), lexicon, frozen)
-        else:
-            known = number < len(rarities)
-            words = [(number, ACROSS[int(kinds[place])])]
-            rarity = float(rarities[number]) if known else 1.0
-        if words:
-            strongest = max(share for _, share in words)
-            weight = QUERY_UNIT / 4 * rarity * float(repeated[place])
-            weighed = [(each, weight * share) for each, share in words]
-            sets.append((weight * strongest * int(own[place]), number, weighed))
-    if not (kinds == UNIT_KIND).any():
-        return ()
-    sets.sort(key=lambda each: (-each[0], each[1]))
-    return (_by_sets(sets[:MAX_SETS]),)
+        if kinds[place] != UNIT_KIND:
+            words: WordSet | None = WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kinds[place]])
+            rarity = rarities[number] if number < len(rarities) else 1.0
+        elif (words := lexicon.word_set(number, language)) is not None:
+            rarity = frozen.rarity_of_unit(lexicon.term(number), language)
+        if words is None:
+            silent.append(place)
+            continue
+        sets.append(words)
+        rare.append(rarity)
+        asked.append(place)
+    if not sets:
+        return None
+    frequency = vector.frequencies / FREQUENCY_UNIT
+    repeated = QUERY_UNIT / 4 * (K3 + 1) * frequency / (frequency + K3)
+    own = impacts(vector, _average(vector, frozen))
+    weights = np.array(rare) * repeated[asked]
+    scores = weights * np.array([words.strongest for words in sets]) * own[asked]
+    missing = np.mean(rare) * (repeated[silent] * own[silent]).sum()
+    first = np.lexsort((asked, -scores))[:MAX_SETS]
+    score = scores[first].sum() + UNTRANSLATED_SHARE * missing
+    places = np.array(asked)[first]
+    return _by_sets(
+        vector.ids[places], [sets[n] for n in first], weights[first], float(score), language
+    )
 
 
-def _words_of(unit: str, lexicon: Lexicon, frozen: Frozen) -> tuple[list[tuple[int, float]], float]:
-    """Return a unit's translations by id, and how rare they are together."""
-    found = alternatives(unit)
-    if not found:
-        return [], 1.0
-    ids = lexicon.intern([stem for stem, _ in found]).tolist()
-    shares = (share for _, share in found)
-    return list(zip(ids, shares, strict=True)), frozen.rarity_of_set(unit, found)
-
-
-def _by_sets(sets: Sequence[tuple[float, int, list[tuple[int, float]]]]) -> QueryVector:
+def _by_sets(
+    asked: IntArray,
+    sets: Sequence[WordSet],
+    weights: NDArray[np.float64],
+    score: float,
+    language: str,
+) -> QueryVector:
+    sizes = [len(words.ids) for words in sets]
     starts = np.zeros(len(sets) + 1, np.int32)
-    np.cumsum([len(words) for _, _, words in sets], out=starts[1:])
-    ids = np.array([number for _, _, words in sets for number, _ in words], np.int32)
-    weights = np.array([weight for _, _, words in sets for _, weight in words])
-    whole = np.maximum(np.rint(weights), 1).astype(np.int32)
-    unique, where = np.unique(ids, return_inverse=True)
-    summed = np.zeros(len(unique), np.int32)
-    np.add.at(summed, where, whole)
-    score = max(1, round(sum(score for score, _, _ in sets)))
-    asked = np.array([number for _, number, _ in sets], np.int32)
+    np.cumsum(sizes, out=starts[1:])
+    ids = np.concatenate([words.ids for words in sets])
+    shares = np.concatenate([words.shares for words in sets])
+    whole = np.maximum(np.rint(np.repeat(weights, sizes) * shares), 1).astype(np.int32)
+    order = np.argsort(ids, kind="stable")
+    distinct, first = np.unique(ids[order], return_index=True)
+    summed = np.add.reduceat(whole[order], first, dtype=np.int32)
     by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(unique, summed, score, by_sets, frozenset({"en"}))
+    return QueryVector(distinct, summed, max(1, round(score)), by_sets, frozenset({language}))

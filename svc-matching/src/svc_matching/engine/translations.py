@@ -1,12 +1,15 @@
-"""Vietnamese words as sets of English ones (probabilistic structured queries, Darwish & Oard 2003).
+"""Vietnamese words as sets of foreign ones (probabilistic structured queries, Darwish & Oard 2003).
 
 A text is cut into the longest words the lexicon or the vocabulary knows. Each is a unit of the
 query: its translations are one set, which is as rare as the set is, and whose best word counts.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
-from svc_matching.engine.analysers import form_of, stems_of, words_of
+from svc_matching.domain.vocabularies import TARGETS, Concept
+from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.stopwords import VIETNAMESE, VIETNAMESE_FOLDED
 from svc_matching.engine.vietnamese import fold
@@ -20,7 +23,7 @@ INNER = 0.5
 _DECAY = 0.8
 """What a translation counts beside the more usual one before it."""
 _LABELS = 0.3
-"""What the words of a concept's English labels count beside the lexicon's."""
+"""What the words of a concept's labels count beside the lexicon's."""
 _CANDIDATES = 4
 _MAX_WORDS = 12
 _LEAST_SHARE = 0.1
@@ -29,33 +32,62 @@ _LEAST_SHARE = 0.1
 Alternatives = tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words that can be looked up, each with the name of its unit, and what they begin with."""
+
+    units: Mapping[str, str]
+    beginnings: frozenset[str]
+
+    @classmethod
+    def of(cls, words: Iterable[str], prefix: str, stop: frozenset[str]) -> Self:
+        known = {word: prefix + word for word in words if word not in stop}
+        return cls(known, frozenset(_beginnings(known)))
+
+
+def _beginnings(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        end = word.find(" ")
+        while end > 0:
+            yield word[:end]
+            end = word.find(" ", end + 1)
+
+
 @kept()
-def _words() -> Mapping[str, tuple[str, ...]]:
-    """Return each known word: what to look up for it."""
-    return {key: (key,) for key in {*_lexicon(), *_labels()}}
+def _words() -> _Words:
+    return _Words.of(_known(), UNIT, VIETNAMESE)
+
+
+@kept()
+def _unmarked_words() -> _Words:
+    return _Words.of(_shadows(), UNIT + _SHADOW, VIETNAMESE_FOLDED)
 
 
 @kept()
 def _shadows() -> Mapping[str, tuple[str, ...]]:
     """Return each known word without marks, and the words it may stand for."""
     found: dict[str, list[str]] = {}
-    for key in _words():
+    for key in _known():
         found.setdefault(_folded(key), []).append(key)
     return {shadow: tuple(sorted(keys)[:_CANDIDATES]) for shadow, keys in found.items()}
 
 
 @kept()
-def _lexicon() -> Mapping[str, tuple[str, ...]]:
-    return {_key(word): english for word, english in vocabulary().lexicon.items()}
+def _lexicon(language: str) -> Mapping[str, tuple[str, ...]]:
+    return {_key(word): words for word, words in vocabulary().lexicons[language].items()}
 
 
 @kept()
-def _labels() -> Mapping[str, tuple[str, ...]]:
-    """Return each Vietnamese label: the English labels of its concept."""
+def _labels() -> Mapping[str, Concept]:
+    """Return the concept of each Vietnamese label."""
     words = vocabulary()
-    return {
-        _key(label): words.concepts[concept].labels["en"] for label, concept in words.labels("vi")
-    }
+    return {_key(label): words.concepts[concept] for label, concept in words.labels("vi")}
+
+
+@kept()
+def _known() -> frozenset[str]:
+    """Return all words that have a translation into any language."""
+    return frozenset(_labels()).union(*(_lexicon(language) for language in TARGETS))
 
 
 def _key(word: str) -> str:
@@ -72,59 +104,58 @@ def _forms(text: str) -> list[str]:
 
 def units_in(text: str, *, marked: bool = True) -> dict[str, float]:
     """Return the words of a Vietnamese text that have translations, and how often each counts."""
-    forms, known, prefix, stop = _forms(text), _words(), UNIT, VIETNAMESE
-    if not marked:
-        forms, known = [fold(form) for form in forms], _shadows()
-        prefix, stop = UNIT + _SHADOW, VIETNAMESE_FOLDED
+    forms = _forms(text)
+    known = _words() if marked else _unmarked_words()
     found: dict[str, float] = {}
-
-    def count(word: Sequence[str], often: float) -> None:
-        if len(word) > 1 or word[0] not in stop:
-            unit = prefix + " ".join(word)
+    for word in _cut(forms if marked else [fold(form) for form in forms], known, _LONGEST):
+        for unit, often in _units_of(word, marked=marked):
             found[unit] = found.get(unit, 0.0) + often
-
-    for word in _cut(forms, known, _LONGEST):
-        count(word, 1.0)
-        if len(word) > 1:
-            for inner in _cut(word, known, len(word) - 1):
-                count(inner, INNER)
     return found
 
 
-def _cut(
-    forms: Sequence[str], known: Mapping[str, object], longest: int
-) -> Iterator[Sequence[str]]:
-    """Yield the longest known words from left to right."""
-    start = 0
-    while start < len(forms):
-        for end in range(min(start + longest, len(forms)), start, -1):
-            if " ".join(forms[start:end]) in known:
-                yield forms[start:end]
-                start = end
-                break
-        else:
-            start += 1
-
-
 @kept(maxsize=65_536)
-def alternatives(unit: str) -> Alternatives:
-    """Return the English stems that a unit may be, each with what it counts, at most 1."""
+def _units_of(word: str, *, marked: bool) -> tuple[tuple[str, float], ...]:
+    """Return the unit of a known word, and those of the words inside it."""
+    known = _words() if marked else _unmarked_words()
+    parts = word.split(" ")
+    inner = _cut(parts, known, len(parts) - 1) if len(parts) > 1 else ()
+    return ((known.units[word], 1.0), *((known.units[each], INNER) for each in inner))
+
+
+def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
+    """Yield the longest known words from left to right."""
+    units, beginnings, count = known.units, known.beginnings, len(forms)
+    start = 0
+    while start < count:
+        word, end, last = forms[start], start + 1, min(start + longest, count)
+        longest_word, after = word if word in units else None, end
+        while end < last and word in beginnings:
+            word = f"{word} {forms[end]}"
+            end += 1
+            if word in units:
+                longest_word, after = word, end
+        if longest_word is not None:
+            yield longest_word
+        start = after
+
+
+@kept(maxsize=131_072)
+def alternatives(unit: str, language: str) -> Alternatives:
+    """Return the terms of a language that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]
-    if word.startswith(_SHADOW):
-        candidates = _shadows().get(word[1:], ())
-    else:
-        candidates = _words().get(word, ())
+    candidates = _shadows().get(word[1:], ()) if word.startswith(_SHADOW) else (word,)
     weights: dict[str, float] = {}
     for candidate in candidates:
-        for place, english in enumerate(_lexicon().get(candidate, ())):
-            _add(weights, english, _DECAY**place)
-        for place, english in enumerate(_labels().get(candidate, ())):
-            _add(weights, english, _LABELS * _DECAY**place)
+        for place, foreign in enumerate(_lexicon(language).get(candidate, ())):
+            _add(weights, terms_of(foreign, language), _DECAY**place)
+        concept = _labels().get(candidate)
+        labels = concept.labels.get(language, ()) if concept else ()
+        for place, label in enumerate(labels):
+            _add(weights, terms_of(label, language), _LABELS * _DECAY**place)
     strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:_MAX_WORDS]
     return tuple(each for each in strongest if each[1] >= _LEAST_SHARE * strongest[0][1])
 
 
-def _add(weights: dict[str, float], english: str, weight: float) -> None:
-    stems = stems_of(english)
-    for stem in stems:
-        weights[stem] = max(weights.get(stem, 0.0), weight / len(stems))
+def _add(weights: dict[str, float], terms: Sequence[str], weight: float) -> None:
+    for term in terms:
+        weights[term] = max(weights.get(term, 0.0), weight / len(terms))

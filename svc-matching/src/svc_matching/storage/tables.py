@@ -117,6 +117,7 @@ epoch = Table(
     Column("weights_version", Text, nullable=False),
     Column("statistics", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("priced_at", DateTime(timezone=True)),
     Column("vocabulary_version", Text, nullable=False),
     Column("vocabulary_revision", Integer, nullable=False),
 )
@@ -161,4 +162,13 @@ vocabulary_revision = Table(
     Column("concept", JSONB, nullable=False),
     Column("proposal_id", Uuid, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# What a supply's scores are lowered by when lists of that epoch are read, in millionths.
+price = Table(
+    "price",
+    metadata,
+    Column("index_epoch", Integer, primary_key=True, autoincrement=False),
+    Column("supply_id", Uuid, primary_key=True),
+    Column("price", Integer, nullable=False),
 )

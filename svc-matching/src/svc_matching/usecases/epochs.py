@@ -14,6 +14,7 @@ from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.prices import keep_prices
 
 log = get_logger("epochs")
 
@@ -22,12 +23,13 @@ LOOK_SECONDS = 0.25
 
 
 async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -> None:
-    """Freeze and rank until `stop`; batches are short, so that events get their turn between."""
+    """Freeze, rank and price until `stop`; batches are short: events get their turn between."""
     while not stop.is_set():
         try:
             await freeze_when_due(transactions)
             while transactions.matcher.has_pending and not stop.is_set():
                 await rank_pending(transactions)
+            await keep_prices(transactions)
         except Exception as error:
             if not is_passing(error):
                 raise

@@ -33,6 +33,7 @@ from svc_matching.engine.in_use import use_vocabulary, vocabulary
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
+from svc_matching.engine.weights import Weights
 from svc_matching.storage import epochs, items
 from svc_matching.usecases.vocabularies import read_vocabulary
 
@@ -43,17 +44,30 @@ T = TypeVar("T")
 
 
 class Matcher:
-    """The engine, the thread it runs in, and what is in doubt."""
+    """The engine, the thread it runs in, and what is in doubt.
 
-    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
-        self.engine = Engine(year=vietnam_date(clock()).year)
+    `usual_capacity` is what capacity prices take a supply for that does not say how many transfers
+    at a time it can take on; None: there are no prices.
+    """
+
+    def __init__(
+        self,
+        weights: Weights | None = None,
+        *,
+        quiet_seconds: float = 1.0,
+        usual_capacity: int | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.engine = Engine(weights, year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
+        self.usual_capacity = usual_capacity
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
         self.has_pending = True
         self.rules_changed = False
         self.supplies_changed_at: float | None = None
+        self.priced_epoch: int | None = None
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matching-engine")
         self._doubted: set[UUID] = set()
@@ -139,6 +153,7 @@ class Matcher:
             await self._adopt_newest(connection)
             self.settle()
             self.loaded = True
+            self.priced_epoch = None
         elif self._doubted or self._epoch_doubted:
             log.warning("index_in_doubt", items=len(self._doubted), epoch=self._epoch_doubted)
             if self._epoch_doubted:

@@ -13,10 +13,10 @@ READY := $(VENV)/.ready
 SECONDS_LONG ?= 1800
 SPLIT ?= dev
 
-.PHONY: help setup run demo test check fmt lint types arch bench quality diagnosis soak contracts lock clean
+.PHONY: help setup run demo test check fmt lint types arch bench bench-matching quality diagnosis soak contracts lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,6 +57,9 @@ arch: $(READY)
 
 bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-results/*.json)
 	@PYTHONPATH=tests exec $(BIN)/python -m load.bench $(ARGS)
+
+bench-matching: $(READY) ## The matching engine beside its peers (ARGS="--sizes=22k,100k,1M --no-peers")
+	@PYTHONPATH=tests exec $(BIN)/python -m load.matching $(ARGS)
 
 quality: $(READY) ## Rank judged retrieval sets (DATA=<folder of sets> SPLIT=dev JSON=<file>)
 	@PYTHONPATH=tests exec $(BIN)/python -m quality.measure "$(DATA)" --split $(SPLIT) $(if $(JSON),--json "$(JSON)") $(ARGS)

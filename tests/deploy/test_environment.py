@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ketnoi.credentials import Keys, load_credentials
+from ketnoi.credentials import ADMIN, Credentials, Keys, load_credentials
 from ketnoi.environment import Environment
 from ketnoi.errors import UsageError
 from ketnoi.home import Home
@@ -38,6 +38,7 @@ def test_defaults():
         ({"KETNOI_LOG_LEVEL": "loud"}, "KETNOI_LOG_LEVEL must be debug, info"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with postgresql://"),
         ({"NATS_URL": "localhost:4222"}, "NATS_URL must begin with nats://"),
+        ({"MILVUS_URL": "candidates.db"}, "MILVUS_URL must begin with http://"),
     ],
 )
 def test_unusable_values_are_refused(variables, told):
@@ -48,7 +49,11 @@ def test_unusable_values_are_refused(variables, told):
 
 def test_children_inherit_none_of_our_keys_and_no_administrators_password():
     environment = read(
-        KETNOI_PORT="1", DATABASE_URL="postgresql://a:b@c/d", NATS_URL="nats://a:b@c", PATH="/bin"
+        KETNOI_PORT="1",
+        DATABASE_URL="postgresql://a:b@c/d",
+        NATS_URL="nats://a:b@c",
+        MILVUS_URL="http://a:b@c:19530",
+        PATH="/bin",
     )
     assert environment.inherited == {"PATH": "/bin"}
 
@@ -68,6 +73,29 @@ def test_what_one_service_reads_is_passed_on_to_it_alone(tmp_path):
     for service in SERVICES:
         if service is not MATCHING:
             assert ours.keys().isdisjoint(environments.of(service))
+
+
+def test_only_matching_is_told_of_milvus():
+    names = (ADMIN, *(service.role for service in SERVICES))
+    environments = ServiceEnvironments(
+        environment=read(MILVUS_URL="http://a:b@c:19530"),
+        credentials=Credentials(
+            postgres=dict.fromkeys(names, "x"), nats=dict.fromkeys(names, "x"), cursor_key="x"
+        ),
+        keys=Keys(Path("signing"), Path("public")),
+        ports={service.name: 1 for service in SERVICES},
+        database_url="postgresql://a:b@c/d",
+        nats_url="nats://a:b@c",
+    )
+    told = {
+        service.name: {
+            name: value for name, value in environments.of(service).items() if "MILVUS" in name
+        }
+        for service in SERVICES
+    }
+    assert told.pop(MATCHING.name) == {"KETNOI_MILVUS_URI": "http://a:b@c:19530"}
+    assert environments.of(MATCHING)["KETNOI_MATCHING_CANDIDATES"] == "milvus"
+    assert not any(told.values())
 
 
 def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import update
+from typer.testing import CliRunner
 
+from ketnoi.cli import app
 from ketnoi.environment import Environment
 from ketnoi.errors import LauncherError, UsageError
 from ketnoi.local import LocalServers
@@ -292,7 +295,7 @@ async def test_an_operator_fits_new_weights_and_puts_them_to_use(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     await decide(world, decisions=240)
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     await freeze_when_due(world.transactions)
     while await rank_pending(world.transactions):
         pass
@@ -350,7 +353,7 @@ async def restart(world: World, settings: Settings) -> None:
         pass
     loop = asyncio.create_task(keep_epochs(transactions, stop))
     async with asyncio.timeout(20):
-        while matcher.weights_changed or matcher.has_pending or not matcher.engine.statistics.epoch:
+        while matcher.rules_changed or matcher.has_pending or not matcher.engine.statistics.epoch:
             await asyncio.sleep(0.02)
     stop.set()
     await loop
@@ -380,3 +383,23 @@ def test_neither_a_file_nor_a_version_is_used_twice(operator: Environment, tmp_p
     with pytest.raises(UsageError, match=r"mine\.toml exists"):
         fit_weights(operator, file, version="new", decisions=decisions, weights=None)
     assert file.read_text() == "precious"
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_the_command_line_fits_a_file_and_refuses_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("KETNOI_")]:
+        monkeypatch.delenv(name)
+    decisions, file = tmp_path / "decisions.jsonl", tmp_path / "ours.toml"
+    asked = ["weights", "fit", str(file), "--version", "ours", "--decisions", str(decisions)]
+    lines = [f"{each.model_dump_json()}\n" for each in decided_by(OTHERS, 40)]
+    decisions.write_text("".join(lines[:100]))
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 1
+    assert "ketnoi: Too little to learn from: 100 decisions" in refused.output
+    assert not file.exists()
+    decisions.write_text("".join(lines))
+    done = CliRunner().invoke(app, asked)
+    assert (done.exit_code, parse_weights(file.read_text()).version) == (0, "ours")
+    assert "Better on what it has not seen." in done.output

@@ -169,7 +169,7 @@ async def crowded(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def new_epoch(world: World) -> None:
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     await freeze_when_due(world.transactions)
     while await rank_pending(world.transactions):
         pass
@@ -348,7 +348,7 @@ async def test_the_service_prices_its_epochs_by_itself(world: World) -> None:
     matcher.usual_capacity, matcher.priced_epoch = 5, None
     try:
         await world.tell(world.supply(), world.demand())
-        matcher.weights_changed = True
+        matcher.rules_changed = True
         async with asyncio.timeout(10):
             while not [row for row in await world.rows(tables.epoch) if row.priced_at]:
                 await asyncio.sleep(0.02)

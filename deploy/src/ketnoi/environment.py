@@ -29,12 +29,12 @@ KNOWN = (
     *(name for names in PASSED_ON.values() for name in names),
     faults.VARIABLE,
 )
-ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
+SERVER_URLS = ("DATABASE_URL", "NATS_URL", "MILVUS_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """`port` 0 means any free one; a missing URL means the embedded server.
+    """`port` 0 means any free one; a missing URL means the embedded server, or no Milvus.
 
     `passed_on` holds by service what only that service reads.
     `crash_at` is for tests: the service that ends once, at its first start, and the point.
@@ -46,6 +46,7 @@ class Environment:
     log_level: str
     database_url: str | None
     nats_url: str | None
+    milvus_url: str | None = None
     inherited: Mapping[str, str]
     passed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     crash_at: tuple[str, str] | None = None
@@ -61,6 +62,7 @@ class Environment:
             log_level=_log_level(variables.get("KETNOI_LOG_LEVEL") or "info"),
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
+            milvus_url=_url(variables, "MILVUS_URL", ("http", "https")),
             inherited=without_ours(variables),
             passed_on=_passed_on(variables, cwd),
             crash_at=_crash(variables.get(faults.VARIABLE)),
@@ -68,11 +70,11 @@ class Environment:
 
 
 def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what a child may inherit: none of our keys, no administrator's password."""
+    """Return what a child may inherit: none of our keys, no server's password."""
     return {
         name: value
         for name, value in variables.items()
-        if not name.startswith(PREFIX) and name not in ADMINISTRATOR_URLS
+        if not name.startswith(PREFIX) and name not in SERVER_URLS
     }
 
 

@@ -25,32 +25,38 @@ from svc_matching.usecases.freshness import check_freshness, check_index, second
 from svc_matching.usecases.matcher import MatchingTransactions
 from svc_matching.usecases.untagged import UntaggedReports
 from svc_matching.usecases.vocabularies import Catalogues
-from svc_matching.worker import SERVICE, build_transactions, build_worker
+from svc_matching.worker import SERVICE, build_transactions, build_worker, choose_milvus
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Wire the service; nothing is connected before the app starts."""
     settings = settings or Settings.load()
     configure_logging(SERVICE, settings.log_level)
-    transactions = build_transactions(settings)
+    milvus = choose_milvus(settings)
+    transactions = build_transactions(settings, milvus)
     worker = build_worker(settings, transactions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(transactions.database.close)
+            if milvus is not None:
+                stack.callback(milvus.close)
             stack.callback(transactions.matcher.close)
             if settings.run_worker:
                 await stack.enter_async_context(worker.running())
             yield
 
+    health = _health(settings, transactions, worker)
+    if milvus is not None and settings.run_worker:
+        health.add("candidates", milvus.check)
     app = build_app(
         title="Ketnoi matching",
         description="Ranked, explained matches of demand and supply, and diagnoses.",
         version="1",
         settings=settings,
         routers=[matches, diagnoses, preview, gaps, proposals, untagged, vocabularies, epochs],
-        health=_health(settings, transactions, worker),
+        health=health,
         lifespan=lifespan,
     )
     app.state.transactions = transactions

@@ -1,9 +1,9 @@
 """What svc-matching reads from its environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from shared.settings import MessagingSettings
 from svc_matching.engine.weights import read_weights
@@ -33,3 +33,16 @@ class Settings(MessagingSettings):
         le=1_000_000,
         description="Transfers at a time of a supply that does not say; for capacity prices.",
     )
+    matching_candidates: Literal["local", "milvus"] = Field(
+        "local",
+        description="Who finds what a demand looks at: the index of this process, or Milvus.",
+    )
+    milvus_uri: SecretStr = Field(
+        SecretStr(""), description="`http://user:password@host:19530/database`."
+    )
+
+    @model_validator(mode="after")
+    def _milvus_has_an_address(self) -> Self:
+        if self.matching_candidates == "milvus" and not self.milvus_uri.get_secret_value():
+            raise ValueError("KETNOI_MATCHING_CANDIDATES=milvus needs KETNOI_MILVUS_URI")
+        return self

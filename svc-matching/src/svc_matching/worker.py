@@ -3,11 +3,13 @@
 import asyncio
 import signal
 from functools import partial
+from typing import TYPE_CHECKING
 
 from shared.db import Database
 from shared.outbox import Worker, periodic
 from shared.telemetry import configure_logging
 from svc_matching.consumers.items import demand_handler, supply_handler
+from svc_matching.engine.candidates import LocalIndex
 from svc_matching.engine.weights import read_weights
 from svc_matching.settings import Settings
 from svc_matching.storage.tables import messaging
@@ -17,12 +19,25 @@ from svc_matching.usecases.matcher import Matcher, MatchingTransactions
 from svc_matching.usecases.unmatched import rank_unmatched
 from svc_matching.usecases.vocabulary_epochs import VocabularyEpochs
 
+if TYPE_CHECKING:
+    from svc_matching.clients.milvus import Milvus
+
 SERVICE = "svc_matching"
 VOCABULARY_SECONDS = 0.5
 HOUSEKEEPING_SECONDS = 6 * 3600.0
 
 
-def build_transactions(settings: Settings) -> MatchingTransactions:
+def choose_milvus(settings: Settings) -> "Milvus | None":
+    """Return the way to Milvus if it is to find the candidates; nothing is connected yet."""
+    if settings.matching_candidates == "local":
+        return None
+    # An optional library of 100 MB: only whoever chose it has or loads it.
+    from svc_matching.clients.milvus import Milvus
+
+    return Milvus(settings.milvus_uri.get_secret_value())
+
+
+def build_transactions(settings: Settings, milvus: "Milvus | None" = None) -> MatchingTransactions:
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
@@ -30,6 +45,7 @@ def build_transactions(settings: Settings) -> MatchingTransactions:
         read_weights(settings.weights_path) if settings.weights_path else None,
         quiet_seconds=settings.quiet_seconds,
         usual_capacity=settings.usual_capacity if settings.capacity_prices else None,
+        candidates=LocalIndex if milvus is None else milvus.source,
     )
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
 
@@ -57,7 +73,8 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
 
 
 async def _run(settings: Settings) -> None:
-    transactions = build_transactions(settings)
+    milvus = choose_milvus(settings)
+    transactions = build_transactions(settings, milvus)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -65,6 +82,8 @@ async def _run(settings: Settings) -> None:
     async with build_worker(settings, transactions).running():
         await stop.wait()
     transactions.matcher.close()
+    if milvus is not None:
+        milvus.close()
     await transactions.database.close()
 
 

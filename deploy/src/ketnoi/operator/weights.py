@@ -50,7 +50,10 @@ async def _read(url: str) -> list[Decision]:
     """Return the decisions; the newest, if there are more than are fitted at once."""
     async with administrator(url) as connection, connection.transaction(readonly=True):
         rows = connection.cursor(_DECIDED, DECIDED, MAX_DECISIONS, prefetch=_PORTION)
-        return [decision_of(*row) async for row in rows]
+        found = [decision_of(*row) async for row in rows]
+    if len(found) == MAX_DECISIONS:
+        Console().print(f"Only the newest {MAX_DECISIONS:,} decisions are looked at.")
+    return found
 
 
 def fit_weights(

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.kernel.errors import UnavailableError
+
 POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
 ROLLBACK_SECONDS = 5
@@ -111,6 +113,8 @@ def is_passing(error: BaseException) -> bool:
     """True for a fault of the connection or the server, which a retry may not meet again."""
     if isinstance(error, (OSError, TimeoutError, PoolTimeoutError, InterfaceError)):
         return True
+    if isinstance(error, UnavailableError):
+        return True  # another part that is needed does not answer
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # else an argument that cannot be sent
     if isinstance(error, asyncpg.PostgresError):

@@ -254,6 +254,16 @@ _PROCESS: Mapping[str, Advice] = {
         "Chờ; nếu quá vài phút, xem logs/svc-matching.log.",
         "Wait; after some minutes look at logs/svc-matching.log.",
     ),
+    "candidates_unreachable": _advice(
+        "Milvus, nơi tìm các nguồn cung tiềm năng, không trả lời; danh sách đã có vẫn đọc được,"
+        " danh sách mới phải chờ.",
+        "Milvus, which finds the candidates, does not answer; lists that are there can be read,"
+        " new ones wait.",
+        "Xem Milvus có đang chạy không và KETNOI_MILVUS_URI; khi Milvus trả lời, mọi việc tự tiếp"
+        " tục. Có thể trở lại chỉ mục cục bộ: bỏ KETNOI_MATCHING_CANDIDATES rồi khởi động lại.",
+        "See whether Milvus runs, and KETNOI_MILVUS_URI; everything goes on by itself once it"
+        " answers. To go back to the local index unset KETNOI_MATCHING_CANDIDATES and restart.",
+    ),
     "clock_skew": _advice(
         "Đồng hồ của máy này và của PostgreSQL lệch nhau hơn 5 giây.",
         "The clocks of this machine and of PostgreSQL differ by more than 5 seconds.",

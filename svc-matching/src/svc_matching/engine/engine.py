@@ -6,6 +6,7 @@ Not safe for several threads at once; its owner calls it from one.
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.demand_index import DemandEntry, DemandIndex
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.in_use import vocabulary
@@ -24,9 +25,12 @@ class Engine:
 
     `year` is what the age of used equipment counts from; it changes with an epoch only. `frozen`
     is what everything is weighed by, `before` what it was weighed by in the last epoch.
+    `candidates` says which supplies a demand looks at.
     """
 
-    def __init__(self, weights: Weights | None = None, *, year: int) -> None:
+    def __init__(
+        self, weights: Weights | None = None, *, year: int, candidates: SourceOf = LocalIndex
+    ) -> None:
         self.weights = weights or load_weights()
         self.year = year
         self.lexicon = Lexicon()
@@ -34,7 +38,8 @@ class Engine:
         self.before: Frozen | None = None
         self.supplies = SupplyIndex()
         self.demands = DemandIndex(self.lexicon)
-        self._ranker = Ranker(self.supplies, self.weights)
+        self._candidates = candidates(self.supplies, self.lexicon)
+        self._ranker = Ranker(self.supplies, self.weights, self._candidates)
 
     @property
     def vocabulary_version(self) -> str:
@@ -52,11 +57,14 @@ class Engine:
         """Add or replace a supply; many at once are weighed together by a later `adopt`."""
         statistics = self.statistics if weigh else None
         self.supplies.put(supply_id, facts, self._vectors(views), statistics)
+        if weigh:
+            self._candidates.upsert(supply_id)
 
     def drop_supply(self, supply_id: UUID) -> None:
         """Remove a supply; an unknown one is no error."""
         if supply_id in self.supplies.slots:
             self.supplies.drop(supply_id)
+            self._candidates.delete(supply_id)
 
     def put_demand(self, demand_id: UUID, facts: DemandFacts, views: Iterable[View]) -> None:
         """Open a demand, or replace it; its bar lets everything through until it is set."""
@@ -85,6 +93,7 @@ class Engine:
         """Weigh everything by these statistics; every list is to be ranked anew."""
         self.before, self.frozen = self.frozen, Frozen.of(statistics, self.lexicon)
         self.supplies.reweigh(statistics)
+        self._candidates.renew()
         self.demands.reweigh(self.frozen)
 
     def rank(self, demand_id: UUID) -> Ranking:

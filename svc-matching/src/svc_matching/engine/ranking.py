@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine.candidates import CANDIDATES, CandidateSource
 from svc_matching.engine.components import Column, Rows, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts
@@ -29,13 +30,16 @@ _CELLS = 1 << 20
 class Ranker:
     """Scores pairs of the two indexes under one set of weights."""
 
-    def __init__(self, supplies: SupplyIndex, weights: Weights) -> None:
+    def __init__(
+        self, supplies: SupplyIndex, weights: Weights, candidates: CandidateSource
+    ) -> None:
         self._supplies = supplies
         self._weights = weights
+        self._candidates = candidates
         self._scorer = Scorer(supplies.columns, weights)
 
     def rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
-        """Return the list, near misses and witness of each demand over all supplies."""
+        """Return the list, near misses and witness of each demand over all candidates."""
         step = max(1, _CELLS // max(1, self._supplies.slots.size))
         return [
             ranking
@@ -44,10 +48,10 @@ class Ranker:
         ]
 
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
-        slots = np.flatnonzero(self._supplies.indexed())
+        found = self._candidates.search(demands, CANDIDATES)
         searches = [
-            Search(demand.facts, slots, terms, self._supplies, self._weights)
-            for demand, terms in zip(demands, self._supplies.terms(demands), strict=True)
+            Search(demand.facts, each.slots, each.terms, self._supplies, self._weights)
+            for demand, each in zip(demands, found, strict=True)
         ]
         looking = searches
         while looking := [search for search in looking if search.advance()]:

@@ -26,6 +26,7 @@ from shared.telemetry import get_logger
 from svc_matching.domain.items import OPEN, ItemKind, is_offered
 from svc_matching.domain.preview import AT_ONCE
 from svc_matching.engine.analyses import analyser
+from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
@@ -57,8 +58,9 @@ class Matcher:
         quiet_seconds: float = 1.0,
         usual_capacity: int | None = None,
         clock: Clock = utc_now,
+        candidates: SourceOf = LocalIndex,
     ) -> None:
-        self.engine = Engine(weights, year=vietnam_date(clock()).year)
+        self.engine = Engine(weights, year=vietnam_date(clock()).year, candidates=candidates)
         self.quiet_seconds = quiet_seconds
         self.usual_capacity = usual_capacity
         self.lock = asyncio.Lock()
@@ -69,6 +71,7 @@ class Matcher:
         self.supplies_changed_at: float | None = None
         self.priced_epoch: int | None = None
         self._clock = clock
+        self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matching-engine")
         self._doubted: set[UUID] = set()
         self._epoch_doubted = False
@@ -146,7 +149,9 @@ class Matcher:
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
-            self.engine = Engine(self.engine.weights, year=self.engine.year)
+            self.engine = Engine(
+                self.engine.weights, year=self.engine.year, candidates=self._candidates
+            )
             revision = await epochs.read_newest_revision(connection)
             await self._read_with(connection, revision, again=True)
             await self._load(connection)

@@ -1,0 +1,1 @@
+"""What is spoken to outside: only what the settings name, and only while it is asked."""

@@ -17,7 +17,7 @@ from svc_matching.engine.tagging import concepts_in
 from svc_matching.engine.views import pack, views_of
 from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.storage import item_next, tables
-from svc_matching.usecases import epochs, vocabulary_epochs
+from svc_matching.usecases import epochs, matcher, vocabulary_epochs
 from svc_matching.usecases.vocabulary_epochs import VocabularyEpochs
 
 World = Any
@@ -211,6 +211,28 @@ async def test_what_a_kill_leaves_is_gone_on_with(
     await stored_analyses_are_by(world, f"{shipped.version}+1")
 
 
+async def test_a_release_with_other_files_reads_everything_anew_in_an_epoch_of_its_own(
+    world: World, ask: Ask
+) -> None:
+    supply, demand = world.supply(), world.demand()
+    await world.tell(supply, demand)
+    async with world.transactions.begin() as work:
+        await world.transactions.matcher.open_epoch(work)
+        old = {"vocabulary_version": "of before"}
+        await work.connection.execute(tables.epoch.update().values(**old))
+        blank = {"analyser": "of before", "analysis": b""}
+        await work.connection.execute(tables.item.update().values(**blank))
+    (before,) = await world.rows(tables.epoch)
+    world.transactions.matcher.loaded = False
+    late = world.demand()
+    await world.tell(late)  # the first transaction of the new process
+    runs = [r for r in await world.rows(tables.match_run) if r.demand_id == late.aggregate_id]
+    assert [run.index_epoch for run in runs] == [before.number + 1]
+    assert [item["supply_id"] for item in await listed(ask, late)] == [str(supply.aggregate_id)]
+    assert not world.transactions.matcher.rules_changed
+    await stored_analyses_are_by(world, load_vocabulary().version)
+
+
 async def test_what_comes_at_the_last_moment_is_read_with_the_new_one_too(
     world: World, accept: Accept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +266,7 @@ async def test_a_failed_switch_leaves_the_old_epoch_whole(
 
     work = next_epochs(world)
     with monkeypatch.context() as patch:
-        patch.setattr(epochs if broken == "crash_point" else item_next, broken, dies)
+        patch.setattr(matcher if broken == "crash_point" else item_next, broken, dies)
         with pytest.raises(RuntimeError, match="gone"):
             while await work.step():
                 pass

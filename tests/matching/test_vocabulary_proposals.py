@@ -249,7 +249,16 @@ async def test_a_deprecated_concept_gives_its_labels_free(
     await accepted(send, decide, **gone)
     assert (await ask(f"{PATH}/zorbulator")).json()["status"] == "DEPRECATED"
     await accepted(send, decide, **again)
-    assert len((await ask(f"{PATH}/versions")).json()["items"]) == 4
+    back = {"kind": "CHANGE", "deprecated": False, "labels": None, "broader": None}
+    refused = await send(PROPOSALS, WORD | back)
+    assert {error["code"] for error in refused.json()["errors"]} == {"label_taken"}
+    pages: list[list[int]] = []
+    params: dict[str, Any] = {"limit": 2}
+    while "cursor" not in params or params["cursor"]:
+        page = (await ask(f"{PATH}/versions", params=params)).json()
+        pages.append([item["revision"] for item in page["items"]])
+        params = {"limit": 2, "cursor": page["next_cursor"]}
+    assert pages == [[3, 2], [1, 0]]
 
 
 async def test_what_was_accepted_since_may_stand_in_the_way(

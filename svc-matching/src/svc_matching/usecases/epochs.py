@@ -8,13 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.identity import Caller, Role
 from shared.db.database import is_passing
-from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ForbiddenError
-from shared.kernel.faults import crash_point
-from shared.outbox import UnitOfWork
 from shared.telemetry import get_logger
 from svc_matching.domain.epochs import is_time_to_freeze
-from svc_matching.engine.in_use import vocabulary
 from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
@@ -48,32 +44,9 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
     if not matcher.loaded or not await _is_due(matcher):
         return False
     async with transactions.begin() as work:
-        await open_epoch(work, matcher)
+        await matcher.open_epoch(work)
     matcher.has_pending = True
     return True
-
-
-async def open_epoch(work: UnitOfWork, matcher: Matcher) -> None:
-    """Freeze the statistics of the supplies as they are, and weigh by them from now on."""
-    engine = matcher.engine
-    number = await epochs.read_newest_number(work.connection) + 1
-    statistics = await matcher.run(engine.freeze, number)
-    row = {
-        "number": number,
-        "supplies": statistics.documents,
-        "weights_version": engine.weights.version,
-        "vocabulary_version": engine.vocabulary_version,
-        "vocabulary_revision": vocabulary().revision,
-        "statistics": await matcher.run(statistics.dump, engine.lexicon),
-        "created_at": work.now,
-    }
-    await epochs.write(work.connection, row)
-    crash_point("epoch_freeze")
-    matcher.doubt((), epoch=True)
-    engine.year = vietnam_date(work.now).year
-    await matcher.run(engine.adopt, statistics)
-    work.after_commit(matcher.note_epoch)
-    log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
 
 
 async def _is_due(matcher: Matcher) -> bool:

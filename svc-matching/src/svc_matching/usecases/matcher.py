@@ -20,6 +20,7 @@ from shared.contracts.demands import DemandProfile, DemandStatus
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from shared.db import Database
 from shared.kernel.clock import Clock, utc_now, vietnam_date
+from shared.kernel.faults import crash_point
 from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
 from svc_matching.domain.items import OPEN, ItemKind, is_offered
@@ -93,6 +94,28 @@ class Matcher:
         """The tables have caught up."""
         self._doubted.clear()
         self._epoch_doubted = False
+
+    async def open_epoch(self, work: UnitOfWork) -> None:
+        """Freeze the statistics of the supplies as they are, and weigh by them from now on."""
+        engine = self.engine
+        number = await epochs.read_newest_number(work.connection) + 1
+        statistics = await self.run(engine.freeze, number)
+        row = {
+            "number": number,
+            "supplies": statistics.documents,
+            "weights_version": engine.weights.version,
+            "vocabulary_version": engine.vocabulary_version,
+            "vocabulary_revision": vocabulary().revision,
+            "statistics": await self.run(statistics.dump, engine.lexicon),
+            "created_at": work.now,
+        }
+        await epochs.write(work.connection, row)
+        crash_point("epoch_freeze")
+        self.doubt((), epoch=True)
+        engine.year = vietnam_date(work.now).year
+        await self.run(engine.adopt, statistics)
+        work.after_commit(self.note_epoch)
+        log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
 
     def note_epoch(self) -> None:
         """An epoch has opened: nothing that it freezes has changed since."""
@@ -216,8 +239,12 @@ class MatchingTransactions(Transactions):
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Open a transaction when the one before has ended; see `Transactions.begin`."""
         async with self.matcher.lock, super().begin() as work:
+            is_start = not self.matcher.loaded
             await self.matcher.prepare(work.connection)
             work.after_commit(self.matcher.settle)
+            if is_start and self.matcher.rules_changed:
+                # Read or weighed otherwise than before: nothing of that goes into the old epoch.
+                await self.matcher.open_epoch(work)
             yield work
 
     def aside(self) -> AbstractAsyncContextManager[UnitOfWork]:

@@ -84,8 +84,7 @@ async def list_versions(
 ) -> tuple[VersionPage, int | None]:
     """Return the versions, newest first, down to the one that ships."""
     _, catalogue = await catalogues.newest(connection)
-    found = await store.read_page(connection, limit + 1, before)
-    epoch = await epochs.read_newest(connection)
+    found = await store.read_page(connection, limit, before)
     items = [
         VocabularyVersion(
             version=row.vocabulary_version,
@@ -94,16 +93,16 @@ async def list_versions(
             proposal_id=row.proposal_id,
             created_at=row.created_at,
         )
-        for row in found[:limit]
+        for row in found
     ]
-    if len(found) <= limit - 1:
+    following = None
+    if len(found) < limit:
         items.append(VocabularyVersion(version=catalogue.shipped_version, revision=0))
-        following = None
     else:
         following = items[-1].revision
     page = VersionPage(
         items=items,
         version=catalogue.version,
-        in_use=epoch.vocabulary_version if epoch is not None else catalogue.shipped_version,
+        in_use=await epochs.read_version_in_use(connection) or catalogue.shipped_version,
     )
     return page, following

@@ -22,7 +22,6 @@ from svc_matching.engine.vocabulary import Vocabulary
 from svc_matching.storage import epochs, item_next, items, vocabularies
 from svc_matching.storage.item_next import Waiting
 from svc_matching.storage.items import ItemRow
-from svc_matching.usecases.epochs import open_epoch
 from svc_matching.usecases.matcher import MatchingTransactions, read_profile, replace_rows
 from svc_matching.usecases.vocabularies import read_vocabulary
 
@@ -110,7 +109,7 @@ class VocabularyEpochs:
             rows = await items.read_rows(work.connection, changed)
             matcher.doubt(changed, epoch=True)
             await matcher.run(_read_anew, matcher.engine, target, rows, frozenset(changed))
-            await open_epoch(work, matcher)
+            await matcher.open_epoch(work)
         matcher.has_pending = True
         log.info("vocabulary_in_use", version=target.version, texts=len(changed))
         return True

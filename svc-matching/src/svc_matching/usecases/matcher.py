@@ -97,8 +97,15 @@ class Matcher:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
             self.engine = Engine(self.engine.weights, year=self.engine.year)
-            await self._load(connection)
+            # Demands come last: their queries are weighed by the statistics.
+            await self._load(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
             await self._adopt_newest(connection)
+            await self._load(connection, ItemKind.DEMAND, (OPEN,))
+            log.info(
+                "index_loaded",
+                supplies=len(self.engine.supplies.slots),
+                demands=len(self.engine.demands.slots),
+            )
             self.settle()
             self.loaded = True
         elif self._doubted or self._epoch_doubted:
@@ -116,19 +123,12 @@ class Matcher:
         if newest is not None:
             self.weights_changed = newest.weights_version != self.engine.weights.version
 
-    async def _load(self, connection: AsyncConnection) -> None:
-        for kind, statuses in (
-            (ItemKind.SUPPLY, INDEXED_STATUSES),
-            (ItemKind.DEMAND, (OPEN,)),
-        ):
-            async for rows in items.stream_rows(connection, kind, statuses):
-                await self._refresh_analyses(connection, rows)
-                await self.run(_load_rows, self.engine, rows, weigh=False)
-        log.info(
-            "index_loaded",
-            supplies=len(self.engine.supplies.slots),
-            demands=len(self.engine.demands.slots),
-        )
+    async def _load(
+        self, connection: AsyncConnection, kind: ItemKind, statuses: Iterable[str]
+    ) -> None:
+        async for rows in items.stream_rows(connection, kind, statuses):
+            await self._refresh_analyses(connection, rows)
+            await self.run(_load_rows, self.engine, rows, weigh=False)
 
     async def _refresh_analyses(
         self, connection: AsyncConnection, rows: list[items.ItemRow]

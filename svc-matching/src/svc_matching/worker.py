@@ -21,7 +21,9 @@ def build_transactions(settings: Settings) -> MatchingTransactions:
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
-    matcher = Matcher(quiet_seconds=settings.quiet_seconds)
+    matcher = Matcher(
+        quiet_seconds=settings.quiet_seconds, snapshot_folder=settings.snapshot_folder
+    )
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
 
 

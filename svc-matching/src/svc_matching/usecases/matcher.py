@@ -6,10 +6,11 @@ the next one reads those items again before it begins.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -22,18 +23,22 @@ from shared.db import Database
 from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
-from svc_matching.domain.items import OPEN, ItemKind, is_offered
+from svc_matching.domain.items import OPEN, Age, ItemKind, is_offered
 from svc_matching.domain.preview import AT_ONCE
+from svc_matching.engine import snapshots
 from svc_matching.engine.analysers import ANALYSER_VERSION
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.snapshots import Held, Origin
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.storage import epochs, items
 
 log = get_logger("matcher")
+
+_BATCH = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,9 +47,17 @@ T = TypeVar("T")
 class Matcher:
     """The engine, the thread it runs in, and what is in doubt."""
 
-    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        *,
+        quiet_seconds: float = 1.0,
+        snapshot_folder: Path | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
         self.engine = Engine(year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
+        self.snapshot_folder = snapshot_folder
+        self.saved = (0, 0)
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
@@ -97,9 +110,8 @@ class Matcher:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
             self.engine = Engine(self.engine.weights, year=self.engine.year)
+            await self._load_supplies(connection)
             # Demands come last: their queries are weighed by the statistics.
-            await self._load(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
-            await self._adopt_newest(connection)
             await self._load(connection, ItemKind.DEMAND, (OPEN,))
             log.info(
                 "index_loaded",
@@ -113,15 +125,49 @@ class Matcher:
             if self._epoch_doubted:
                 await self._adopt_newest(connection)
                 self.has_pending = True
-            await self._read_again(connection)
+            await self._read_again(connection, self._doubted)
             self.settle()
 
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
-        self.engine.year = vietnam_date(self._clock()).year
         newest = await epochs.read_newest(connection)
+        self._note_epoch(newest)
         await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
+
+    def _note_epoch(self, newest: Row[Any] | None) -> None:
+        self.engine.year = vietnam_date(self._clock()).year
         if newest is not None:
             self.weights_changed = newest.weights_version != self.engine.weights.version
+
+    async def _load_supplies(self, connection: AsyncConnection) -> None:
+        """Take them from the newest snapshot, and from the table what has changed since."""
+        newest = await epochs.read_newest(connection)
+        held = await self._read_snapshot(newest)
+        if newest is None or held is None:
+            await self._load(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
+            await self._adopt_newest(connection)
+            return
+        self._note_epoch(newest)
+        await self.run(self.engine.restore, held, newest.number, newest.statistics)
+        self.saved = newest.number, self.engine.supplies.changes
+        ages = await items.read_ages_of(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
+        known = {each.id: Age(each.db_epoch, each.version) for each in held.supplies}
+        changed = [each for each in known.keys() | ages if known.get(each) != ages.get(each)]
+        for some in _batched(changed):
+            await self._read_again(connection, some)
+        log.info("snapshot_restored", supplies=len(known), changed=len(changed))
+
+    async def _read_snapshot(self, newest: Row[Any] | None) -> Held | None:
+        if self.snapshot_folder is None or newest is None:
+            return None
+        origin = self.origin(newest.number, newest.statistics)
+        held, refused = await asyncio.to_thread(snapshots.read, self.snapshot_folder, origin)
+        for why in refused:
+            log.warning("snapshot_refused", why=why)
+        return held
+
+    def origin(self, epoch: int, statistics: bytes) -> Origin:
+        """Return what a snapshot must have been made of to be of use here."""
+        return Origin.of(ANALYSER_VERSION, self.engine.vocabulary_version, epoch, statistics)
 
     async def _load(
         self, connection: AsyncConnection, kind: ItemKind, statuses: Iterable[str]
@@ -145,10 +191,15 @@ class Matcher:
                 row.id, row.kind, row.status, row.profile, ANALYSER_VERSION, analysis, row.bar
             )
 
-    async def _read_again(self, connection: AsyncConnection) -> None:
-        rows = await items.read_rows(connection, self._doubted)
+    async def _read_again(self, connection: AsyncConnection, ids: Collection[UUID]) -> None:
+        rows = await items.read_rows(connection, ids)
         await self._refresh_analyses(connection, rows)
-        await self.run(_replace_rows, self.engine, rows, frozenset(self._doubted))
+        await self.run(_replace_rows, self.engine, rows, frozenset(ids))
+
+
+def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """Yield ids a thousand at a time."""
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
 class MatchingTransactions(Transactions):

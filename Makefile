@@ -10,6 +10,7 @@ PYTHON ?= python3
 MEMBERS := shared svc-demand svc-supply svc-matching svc-reporting gateway deploy
 PACKAGES := shared svc_demand svc_supply svc_matching svc_reporting gateway ketnoi
 READY := $(VENV)/.ready
+KERNELS := $(VENV)/.kernels
 SECONDS_LONG ?= 1800
 SPLIT ?= dev
 
@@ -29,15 +30,21 @@ $(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
-setup: $(READY) ## Set up the virtual environment with pinned dependencies
+# numba keeps what it compiles beside the source, or where NUMBA_CACHE_DIR says.
+$(KERNELS): svc-matching/src/svc_matching/engine/kernels.py $(READY)
+	@echo "Compiling the matching kernels (once, some seconds)..."
+	@$(BIN)/python -c 'import svc_matching.engine.kernels'
+	@touch $@
 
-run: $(READY) ## Start everything in the foreground (Ctrl-C stops it)
+setup: $(READY) $(KERNELS) ## Set up the virtual environment with pinned dependencies
+
+run: $(READY) $(KERNELS) ## Start everything in the foreground (Ctrl-C stops it)
 	@exec $(BIN)/ketnoi run
 
 demo: $(READY) ## Beside `make run`: load the demo set and show matches (DATA=<folder> for a retrieval set)
 	@exec $(BIN)/ketnoi demo $(if $(DATA),--data "$(DATA)")
 
-test: $(READY) ## Run the tests, on a Postgres and NATS of their own
+test: $(READY) $(KERNELS) ## Run the tests, on a Postgres and NATS of their own
 	@$(BIN)/pytest $(ARGS)
 
 check: $(READY) lint types arch ## Style, types, architecture and dependencies

@@ -32,6 +32,11 @@ class Home:
         return self.data / "nats"
 
     @property
+    def snapshots(self) -> Path:
+        """Where svc-matching keeps copies of its index; it can do without."""
+        return self.data / "snap"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

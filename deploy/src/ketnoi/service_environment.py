@@ -46,6 +46,8 @@ class ServiceEnvironments:
         if service.name == MATCHING.name and self.environment.milvus_url:
             own["KETNOI_MATCHING_CANDIDATES"] = "milvus"
             own["KETNOI_MILVUS_URI"] = self.environment.milvus_url
+        if service.name == MATCHING.name:
+            own["KETNOI_SNAPSHOT_FOLDER"] = str(Home(self.environment.home).snapshots)
         if service.name == GATEWAY.name:
             own["KETNOI_SIGNING_KEY_PATH"] = str(self.keys.signing)
             own["KETNOI_DATA_PATH"] = str(Home(self.environment.home).data)

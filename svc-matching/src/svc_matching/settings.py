@@ -33,6 +33,9 @@ class Settings(MessagingSettings):
         le=1_000_000,
         description="Transfers at a time of a supply that does not say; for capacity prices.",
     )
+    snapshot_folder: Path | None = Field(
+        None, description="Where the index is kept for a short start; none: every start reads all."
+    )
     matching_candidates: Literal["local", "milvus"] = Field(
         "local",
         description="Who finds what a demand looks at: the index of this process, or Milvus.",

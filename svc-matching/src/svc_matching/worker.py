@@ -45,6 +45,7 @@ def build_transactions(settings: Settings, milvus: "Milvus | None" = None) -> Ma
         read_weights(settings.weights_path) if settings.weights_path else None,
         quiet_seconds=settings.quiet_seconds,
         usual_capacity=settings.usual_capacity if settings.capacity_prices else None,
+        snapshot_folder=settings.snapshot_folder,
         candidates=LocalIndex if milvus is None else milvus.source,
     )
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)

@@ -22,6 +22,7 @@ POINTS = {
     "import_before_commit": "a chunk of a file is written, not committed",
     "import_committed": "a chunk of a file is committed, the next is not begun",
     "list_writing": "some tables of a ranking are written, not committed",
+    "snapshot_part": "1: the arrays of a snapshot are there, 2: all of it, without its name",
     "epoch_freeze": "the new statistics are written, not committed",
 }
 

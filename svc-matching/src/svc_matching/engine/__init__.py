@@ -1,7 +1,6 @@
-"""Analysis, index, gates and scores: pure, no I/O but the package's own data files.
+"""Analysis, index, gates and scores: pure, no I/O but the package's own data and snapshot files.
 
-Numbers are small here (one query against a sparse matrix), so one BLAS thread is enough; more
-would only cost memory.
+Numbers are small here, so one BLAS thread is enough; more would only cost memory.
 """
 
 import os

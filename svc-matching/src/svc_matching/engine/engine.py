@@ -13,6 +13,7 @@ from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.ranking import Ranker, bar_of, merge
+from svc_matching.engine.snapshots import Held, Holding
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.vectors import TextVector, vector_of
@@ -95,6 +96,18 @@ class Engine:
         self.supplies.reweigh(statistics)
         self._candidates.renew()
         self.demands.reweigh(self.frozen)
+
+    def hold(self) -> Holding:
+        """Return the supplies, as weighed now, for a snapshot."""
+        return self.supplies.hold(list(self.lexicon.terms()))
+
+    def restore(self, held: Held, epoch: int, statistics: bytes) -> None:
+        """Begin with the supplies of a snapshot, weighed by the stored statistics of its epoch."""
+        self.lexicon.intern(held.terms)
+        loaded = Statistics.load(epoch, statistics, self.lexicon)
+        self.frozen = Frozen.of(loaded, self.lexicon)
+        self.supplies.restore(held)
+        self._candidates.renew()
 
     def rank(self, demand_id: UUID) -> Ranking:
         """Rank all supplies for one open demand."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 
+from pydantic import ConfigDict
+
 from shared.contracts.values import Quantity
 from svc_matching.engine.amounts import LEAD, TAIL, Amount, fold, plain, read_amounts
 from svc_matching.engine.concepts import concept_near, concept_of, settle
@@ -44,6 +46,8 @@ class Range:
     must: bool
     stated: str
     read: bool = False
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
 
 
 def _number(value: float) -> str:

@@ -114,6 +114,18 @@ class SparseRows:
         made._rebase(Base.of(starts, terms, weights), owners)
         return made
 
+    @classmethod
+    def on(cls, base: Base, owners: IntArray) -> Self:
+        """Begin with a base that was made before."""
+        made = cls()
+        made._rebase(base, owners)
+        return made
+
+    def compacted(self) -> tuple[Base, IntArray]:
+        """Make everything the base; return it with the owner of each cell."""
+        self.compact()
+        return self._base, self._owners.copy()
+
     def _rebase(self, base: Base, owners: IntArray) -> None:
         """Begin with these cells; those of one owner stand together."""
         self._base, self._owners, self._delta = base, owners, _Delta()

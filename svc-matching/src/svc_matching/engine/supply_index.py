@@ -14,6 +14,7 @@ from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
+from svc_matching.engine.snapshots import Held, Holding
 from svc_matching.engine.sparse_rows import Row, SparseRows
 from svc_matching.engine.statistics import Statistics
 from svc_matching.engine.vectors import TextVector, document
@@ -29,6 +30,7 @@ class SupplyIndex:
         self._vectors: dict[int, tuple[TextVector, ...]] = {}
         self._rows = SparseRows()
         self._spread = np.empty(0, np.int32)
+        self.changes = 0
 
     def put(
         self,
@@ -38,6 +40,7 @@ class SupplyIndex:
         statistics: Statistics | None,
     ) -> None:
         """Add or replace a supply; without statistics it counts from the next `reweigh` on."""
+        self.changes += 1
         slot = self.slots.take(supply_id)
         self.columns.put(slot, facts)
         self._vectors[slot] = vectors
@@ -45,6 +48,7 @@ class SupplyIndex:
             self._rows.put(slot, _document(vectors, statistics))
 
     def drop(self, supply_id: UUID) -> None:
+        self.changes += 1
         slot = self.slots.give_back(supply_id)
         self.columns.drop(slot)
         del self._vectors[slot]
@@ -55,6 +59,23 @@ class SupplyIndex:
         self._rows = SparseRows.of(
             {slot: _document(vectors, statistics) for slot, vectors in self._vectors.items()}
         )
+
+    def hold(self, terms: list[str]) -> Holding:
+        """Return what a snapshot is made of, as of now."""
+        base, owners = self._rows.compacted()
+        supplies = [
+            (self.slots.id_of(slot), self.columns.facts[slot], self._vectors[slot])
+            for slot in owners.tolist()
+        ]
+        return Holding(terms, supplies, base)
+
+    def restore(self, held: Held) -> None:
+        """Take the supplies of a snapshot; there must be none yet."""
+        for supply, vectors in zip(held.supplies, held.vectors(), strict=True):
+            slot = self.slots.take(supply.id)
+            self.columns.put(slot, supply.facts)
+            self._vectors[slot] = vectors
+        self._rows = SparseRows.on(held.base, np.arange(len(held.supplies), dtype=np.int32))
 
     def live(self) -> Iterator[tuple[TextVector, ...]]:
         """Yield the texts of the supplies that are ranked."""

@@ -86,6 +86,17 @@ async def read_ages(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UU
     return {item_id: Age(db_epoch, version) for item_id, db_epoch, version in found.all()}
 
 
+async def read_ages_of(
+    connection: AsyncConnection, kind: ItemKind, statuses: Iterable[str]
+) -> dict[UUID, Age]:
+    """Return how new all copies of a kind in some statuses are."""
+    statement = select(item.c.id, item.c.db_epoch, item.c.version).where(
+        item.c.kind == kind, item.c.status.in_(list(statuses))
+    )
+    found = await connection.execute(statement)
+    return {item_id: Age(db_epoch, version) for item_id, db_epoch, version in found.all()}
+
+
 async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> dict[UUID, bool]:
     """Write copies; one that is not newer than what is there changes nothing.
 

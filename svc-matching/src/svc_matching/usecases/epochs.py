@@ -15,6 +15,7 @@ from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
 from svc_matching.usecases.prices import keep_prices
+from svc_matching.usecases.snapshots import save_when_due
 
 log = get_logger("epochs")
 
@@ -30,6 +31,7 @@ async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -
             while transactions.matcher.has_pending and not stop.is_set():
                 await rank_pending(transactions)
             await keep_prices(transactions)
+            await save_when_due(transactions)
         except Exception as error:
             if not is_passing(error):
                 raise

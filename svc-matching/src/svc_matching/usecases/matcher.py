@@ -6,10 +6,11 @@ the next one reads those items again before it begins.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.kernel.faults import crash_point
 from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
-from svc_matching.domain.items import OPEN, ItemKind, is_offered
+from svc_matching.domain.items import OPEN, Age, ItemKind, is_offered
 from svc_matching.domain.preview import AT_ONCE
+from svc_matching.engine import snapshots
 from svc_matching.engine.analyses import analyser
 from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.columns import INDEXED_STATUSES
@@ -32,6 +34,7 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.in_use import use_vocabulary, vocabulary
 from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.snapshots import Held, Origin
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.engine.weights import Weights
@@ -39,6 +42,8 @@ from svc_matching.storage import epochs, items
 from svc_matching.usecases.vocabularies import read_vocabulary
 
 log = get_logger("matcher")
+
+_BATCH = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,11 +63,14 @@ class Matcher:
         quiet_seconds: float = 1.0,
         usual_capacity: int | None = None,
         clock: Clock = utc_now,
+        snapshot_folder: Path | None = None,
         candidates: SourceOf = LocalIndex,
     ) -> None:
         self.engine = Engine(weights, year=vietnam_date(clock()).year, candidates=candidates)
         self.quiet_seconds = quiet_seconds
         self.usual_capacity = usual_capacity
+        self.snapshot_folder = snapshot_folder
+        self.saved = (0, 0)
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
@@ -154,8 +162,14 @@ class Matcher:
             )
             revision = await epochs.read_newest_revision(connection)
             await self._read_with(connection, revision, again=True)
-            await self._load(connection)
-            await self._adopt_newest(connection)
+            await self._load_supplies(connection)
+            # Demands come last: their queries are weighed by the statistics.
+            await self._load(connection, ItemKind.DEMAND, (OPEN,))
+            log.info(
+                "index_loaded",
+                supplies=len(self.engine.supplies.slots),
+                demands=len(self.engine.demands.slots),
+            )
             self.settle()
             self.loaded = True
             self.priced_epoch = None
@@ -164,14 +178,17 @@ class Matcher:
             if self._epoch_doubted:
                 await self._adopt_newest(connection)
                 self.has_pending = True
-            await self._read_again(connection)
+            await self._read_again(connection, self._doubted)
             self.settle()
 
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
-        self.engine.year = vietnam_date(self._clock()).year
         newest = await epochs.read_newest(connection)
         await self._read_with(connection, newest.vocabulary_revision if newest else 0)
+        self._know_epoch(newest)
         await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
+
+    def _know_epoch(self, newest: Row[Any] | None) -> None:
+        self.engine.year = vietnam_date(self._clock()).year
         if newest is not None:
             rules = self.engine.weights.version, self.engine.vocabulary_version
             self.rules_changed = (newest.weights_version, newest.vocabulary_version) != rules
@@ -184,19 +201,43 @@ class Matcher:
             use = partial(use_vocabulary, await read_vocabulary(connection, revision))
             await self.run(use)
 
-    async def _load(self, connection: AsyncConnection) -> None:
-        for kind, statuses in (
-            (ItemKind.SUPPLY, INDEXED_STATUSES),
-            (ItemKind.DEMAND, (OPEN,)),
-        ):
-            async for rows in items.stream_rows(connection, kind, statuses):
-                await self._refresh_analyses(connection, rows)
-                await self.run(_load_rows, self.engine, rows, weigh=False)
-        log.info(
-            "index_loaded",
-            supplies=len(self.engine.supplies.slots),
-            demands=len(self.engine.demands.slots),
-        )
+    async def _load_supplies(self, connection: AsyncConnection) -> None:
+        """Take them from the newest snapshot, and from the table what has changed since."""
+        newest = await epochs.read_newest(connection)
+        held = await self._read_snapshot(newest)
+        if newest is None or held is None:
+            await self._load(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
+            await self._adopt_newest(connection)
+            return
+        self._know_epoch(newest)
+        await self.run(self.engine.restore, held, newest.number, newest.statistics)
+        self.saved = newest.number, self.engine.supplies.changes
+        ages = await items.read_ages_of(connection, ItemKind.SUPPLY, INDEXED_STATUSES)
+        known = {each.id: Age(each.db_epoch, each.version) for each in held.supplies}
+        changed = [each for each in known.keys() | ages if known.get(each) != ages.get(each)]
+        for some in _batched(changed):
+            await self._read_again(connection, some)
+        log.info("snapshot_restored", supplies=len(known), changed=len(changed))
+
+    async def _read_snapshot(self, newest: Row[Any] | None) -> Held | None:
+        if self.snapshot_folder is None or newest is None:
+            return None
+        origin = self.origin(newest.number, newest.statistics)
+        held, refused = await asyncio.to_thread(snapshots.read, self.snapshot_folder, origin)
+        for why in refused:
+            log.warning("snapshot_refused", why=why)
+        return held
+
+    def origin(self, epoch: int, statistics: bytes) -> Origin:
+        """Return what a snapshot must have been made of to be of use here."""
+        return Origin.of(analyser(), self.engine.vocabulary_version, epoch, statistics)
+
+    async def _load(
+        self, connection: AsyncConnection, kind: ItemKind, statuses: Iterable[str]
+    ) -> None:
+        async for rows in items.stream_rows(connection, kind, statuses):
+            await self._refresh_analyses(connection, rows)
+            await self.run(_load_rows, self.engine, rows, weigh=False)
 
     async def _refresh_analyses(
         self, connection: AsyncConnection, rows: list[items.ItemRow]
@@ -214,10 +255,15 @@ class Matcher:
                 row.id, row.kind, row.status, row.profile, current, analysis, row.bar
             )
 
-    async def _read_again(self, connection: AsyncConnection) -> None:
-        rows = await items.read_rows(connection, self._doubted)
+    async def _read_again(self, connection: AsyncConnection, ids: Collection[UUID]) -> None:
+        rows = await items.read_rows(connection, ids)
         await self._refresh_analyses(connection, rows)
-        await self.run(replace_rows, self.engine, rows, frozenset(self._doubted))
+        await self.run(replace_rows, self.engine, rows, frozenset(ids))
+
+
+def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """Yield ids a thousand at a time."""
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
 class MatchingTransactions(Transactions):

@@ -44,9 +44,9 @@ class Ranker:
         ]
 
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
-        slots = np.flatnonzero(self._supplies.indexed())
+        indexed = self._supplies.indexed()
         searches = [
-            Search(demand.facts, slots, terms, self._supplies, self._weights)
+            Search(demand.facts, indexed, terms, self._supplies, self._weights)
             for demand, terms in zip(demands, self._supplies.terms(demands), strict=True)
         ]
         looking = searches
@@ -124,17 +124,17 @@ class Search:
     def __init__(
         self,
         facts: DemandFacts,
-        slots: Slots,
+        indexed: NDArray[np.bool_],
         terms: Values,
         supplies: SupplyIndex,
         weights: Weights,
     ) -> None:
         self.facts = facts
         self.terms = terms
-        self.block = slots[:0]
+        self.block = np.empty(0, np.int64)
         self.collector = Collector(weights)
         self._about = supplies.relevance(facts, terms, weights)
-        self._left = slots[self._about[slots] >= weights.floor]
+        self._left = np.flatnonzero(indexed & (self._about >= weights.floor))
         self._size = _BLOCK
 
     def advance(self) -> bool:

@@ -135,6 +135,9 @@ class SparseRows:
             zip(slots.tolist(), map(range, firsts.tolist(), ends.tolist()), strict=True)
         )
 
+    def __len__(self) -> int:
+        return len(self._cells)
+
     def __contains__(self, slot: int) -> bool:
         return slot in self._cells
 

@@ -138,9 +138,6 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self._cells)
 
-    def __contains__(self, slot: int) -> bool:
-        return slot in self._cells
-
     @property
     def size(self) -> int:
         """How many cells there are, with those that have no owner any more."""

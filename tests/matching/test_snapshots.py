@@ -55,7 +55,7 @@ async def saving(
 
 
 async def _freeze(world: World) -> None:
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     await freeze_when_due(world.transactions)
     while await rank_pending(world.transactions):
         pass

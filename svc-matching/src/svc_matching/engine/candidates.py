@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svc_matching.engine.components import Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
@@ -30,6 +31,13 @@ class Candidates:
 
     slots: Slots
     terms: Values
+
+    @property
+    def among(self) -> NDArray[np.bool_]:
+        """Whether each slot of the index is one of them."""
+        found = np.zeros(len(self.terms), np.bool_)
+        found[self.slots] = True
+        return found
 
 
 class CandidateSource(Protocol):

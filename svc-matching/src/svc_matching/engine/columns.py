@@ -176,6 +176,12 @@ class SupplyColumns:
         """Return one property of the given slots."""
         return self._arrays[name][slots]
 
+    def first(self, name: str, size: int) -> NDArray[Any]:
+        """Return one property of every slot below `size`; not a copy."""
+        if size > len(self._levels):
+            self._grow(size)
+        return self._arrays[name][:size]
+
     def levels(self, place: int, slots: NDArray[np.int64]) -> NDArray[np.int8]:
         """Return the level of one capability that the supplies require; 0 is unknown."""
         levels: NDArray[np.int8] = self._levels[slots, place]

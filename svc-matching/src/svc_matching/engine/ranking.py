@@ -50,7 +50,7 @@ class Ranker:
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         found = self._candidates.search(demands, CANDIDATES)
         searches = [
-            Search(demand.facts, each.slots, each.terms, self._supplies, self._weights)
+            Search(demand.facts, each.among, each.terms, self._supplies, self._weights)
             for demand, each in zip(demands, found, strict=True)
         ]
         looking = searches
@@ -128,17 +128,17 @@ class Search:
     def __init__(
         self,
         facts: DemandFacts,
-        slots: Slots,
+        indexed: NDArray[np.bool_],
         terms: Values,
         supplies: SupplyIndex,
         weights: Weights,
     ) -> None:
         self.facts = facts
         self.terms = terms
-        self.block = slots[:0]
+        self.block = np.empty(0, np.int64)
         self.collector = Collector(weights)
         self._about = supplies.relevance(facts, terms, weights)
-        self._left = slots[self._about[slots] >= weights.floor]
+        self._left = np.flatnonzero(indexed & (self._about >= weights.floor))
         self._size = _BLOCK
 
     def advance(self) -> bool:

@@ -6,6 +6,7 @@ Multiplied out it is a plain sum, and the sum is kept exact in whole millionths.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,5 +158,10 @@ def break_down(
 
 def confidence(known: Known, weights: Weights) -> Millionths:
     """Return the weight share of what is known in each pair; sides count their full weight."""
-    everything = effective_weights(np.ones((1, len(COMPONENTS)), np.bool_), weights)
-    return millionths((known * everything).sum(axis=1))
+    return millionths((known * _all_weights(weights)).sum(axis=1))
+
+
+@lru_cache(maxsize=8)
+def _all_weights(weights: Weights) -> Values:
+    """Return the weights of a pair of which everything is known."""
+    return effective_weights(np.ones((1, len(COMPONENTS)), np.bool_), weights)

@@ -135,8 +135,8 @@ class SparseRows:
             zip(slots.tolist(), map(range, firsts.tolist(), ends.tolist()), strict=True)
         )
 
-    def __contains__(self, slot: int) -> bool:
-        return slot in self._cells
+    def __len__(self) -> int:
+        return len(self._cells)
 
     @property
     def size(self) -> int:

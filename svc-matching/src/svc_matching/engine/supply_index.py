@@ -89,7 +89,7 @@ class SupplyIndex:
     def terms(self, demands: Sequence[DemandEntry]) -> Values:
         """Return the term relevance of every slot for each demand (a row)."""
         rows, size = self._rows, self.slots.size
-        spoken = self.columns.take("languages", np.arange(size))
+        spoken = self.columns.first("languages", size)
         totals, best = np.empty(size + 1, np.int32), np.empty(rows.size, np.int64)
         shares = np.zeros((len(demands), size))
         for row, demand in enumerate(demands):

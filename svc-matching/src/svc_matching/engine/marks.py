@@ -1,0 +1,106 @@
+"""Restore the marks of Vietnamese that was typed without: «say che xanh» → «sấy chè xanh».
+
+A syllable without marks may stand for several. The likeliest line of them is chosen (Viterbi, 1967)
+by how often they stand alone and side by side in the words this project ships: the labels of the
+vocabulary, the lexicon, and the stop words.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import log
+
+from svc_matching.engine.stopwords import VIETNAMESE
+from svc_matching.engine.vietnamese import fold, is_syllable
+from svc_matching.engine.vocabulary import load_vocabulary
+
+_COMMON = 100
+"""Times that each stop word counts as seen: labels and dictionaries hardly use them."""
+_TOGETHER = 6.0
+"""What a known neighbour counts beside one that is merely usual."""
+_CANDIDATES = 6
+_WORD = re.compile(r"([^\W\d_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What a bare syllable may be, each with how usual it is, and what known pairs add."""
+
+    choices: Mapping[str, Sequence[tuple[str, float]]]
+    together: Mapping[tuple[str, str], float]
+
+
+@cache
+def _model() -> _Model:
+    alone: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for word in _words():
+        syllables = [each for each in _WORD.findall(word.lower()) if is_syllable(each)]
+        alone.update(syllables)
+        pairs.update(zip(syllables, syllables[1:], strict=False))
+    alone.update(dict.fromkeys(VIETNAMESE, _COMMON))
+    choices: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+    for syllable, seen in sorted(alone.items(), key=lambda each: (-each[1], each[0])):
+        if len(known := choices[fold(syllable)]) < _CANDIDATES:
+            known.append((syllable, log(seen)))
+    together = {pair: _TOGETHER * log(1 + seen) for pair, seen in pairs.items()}
+    return _Model(dict(choices), together)
+
+
+def _words() -> Iterator[str]:
+    vocabulary = load_vocabulary()
+    yield from vocabulary.lexicon
+    for label, _ in vocabulary.labels("vi"):
+        yield label
+
+
+def restore(text: str) -> str:
+    """Return `text` with the likeliest marks, in lower case; other words stay as they are."""
+    model = _model()
+    parts = _WORD.split(text.lower())
+    line: list[int] = []
+    for place in range(1, len(parts), 2):
+        if line and not parts[place - 1].isspace():
+            _mark(parts, line, model)
+            line = []
+        if parts[place] in model.choices:
+            line.append(place)
+        elif line:
+            _mark(parts, line, model)
+            line = []
+    _mark(parts, line, model)
+    return "".join(parts)
+
+
+def _mark(parts: list[str], line: Sequence[int], model: _Model) -> None:
+    if line:
+        restored = _likeliest([parts[place] for place in line], model)
+        for place, syllable in zip(line, restored, strict=True):
+            parts[place] = syllable
+
+
+def _likeliest(bare: Sequence[str], model: _Model) -> list[str]:
+    """Return the syllables with the greatest sum of what each counts after the one before it."""
+    together = model.together.get
+    scores = list(model.choices[bare[0]])
+    ways: list[list[int]] = []
+    for each in bare[1:]:
+        reached, way = [], []
+        for syllable, usual in model.choices[each]:
+            best, score = 0, float("-inf")
+            for place, (before, so_far) in enumerate(scores):
+                if (total := so_far + together((before, syllable), 0.0)) > score:
+                    best, score = place, total
+            reached.append((syllable, score + usual))
+            way.append(best)
+        scores = reached
+        ways.append(way)
+    place = max(range(len(scores)), key=lambda number: scores[number][1])
+    line = []
+    for number in range(len(bare) - 1, -1, -1):
+        line.append(model.choices[bare[number]][place][0])
+        if number:
+            place = ways[number - 1][place]
+    return line[::-1]

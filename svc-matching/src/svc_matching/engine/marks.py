@@ -6,6 +6,7 @@ vocabulary, the lexicon, and the stop words.
 """
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from svc_matching.engine.stopwords import VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
 from svc_matching.engine.vocabulary import load_vocabulary
 
+SHADOW = "~"
+"""What a term without marks begins with."""
 _COMMON = 100
 """Times that each stop word counts as seen: labels and dictionaries hardly use them."""
 _TOGETHER = 6.0
@@ -56,10 +59,18 @@ def _words() -> Iterator[str]:
         yield label
 
 
+def has_marks(text: str) -> bool:
+    """Whether any syllable of a Vietnamese text has a mark; «Düse» is no syllable."""
+    if text.isascii():
+        return False
+    whole = unicodedata.normalize("NFC", text.lower())
+    return any(not word.isascii() and is_syllable(word) for word in _WORD.findall(whole))
+
+
 def restore(text: str) -> str:
     """Return `text` with the likeliest marks, in lower case; other words stay as they are."""
     model = _model()
-    parts = _WORD.split(text.lower())
+    parts = _WORD.split(unicodedata.normalize("NFC", text).lower())
     line: list[int] = []
     for place in range(1, len(parts), 2):
         if line and not parts[place - 1].isspace():

@@ -86,9 +86,17 @@ def test_words_are_cut_as_long_as_they_are_known() -> None:
 
 def test_a_word_without_marks_stands_for_what_it_may_be() -> None:
     (unit,) = (name for name in units_in("cam bien", marked=False) if " " in name)
-    assert "sensor" in dict(alternatives(unit))
+    assert "sensor" in dict(alternatives(unit, "en"))
 
 
 def test_unknown_words_are_no_error() -> None:
-    assert alternatives("%xyz") == ()
+    assert alternatives("%xyz", "en") == ()
     assert units_in("") == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "term"), [("de", "schweissrobot"), ("zh", "焊接"), ("en", "weld")]
+)
+def test_a_word_has_terms_in_each_language(language, term):
+    (unit,) = (name for name in units_in("robot hàn") if name == "%robot hàn")
+    assert term in dict(alternatives(unit, language))

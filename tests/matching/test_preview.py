@@ -111,7 +111,7 @@ def engine_state(world: World) -> dict[str, Any]:
         "languages": len(columns.languages),
         "countries": len(columns.countries),
         "epoch": engine.statistics.epoch,
-        "demand_rows": len(engine.demands._rows),
+        "demand_rows": (engine.demands._words.size, engine.demands._sets.size),
         "size": (engine.demands.slots.size, engine.supplies.slots.size),
         "doubted": set(world.transactions.matcher._doubted),
     }

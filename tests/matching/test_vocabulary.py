@@ -26,7 +26,7 @@ def vocabulary() -> Vocabulary:
 
 def test_it_is_as_large_as_it_says(vocabulary: Vocabulary) -> None:
     assert len(vocabulary.concepts) >= 3000
-    assert len(vocabulary.lexicon) >= 6000
+    assert len(vocabulary.lexicons["en"]) >= 6000
     for language in ("ko", "ja", "zh", "de"):
         assert sum(bool(each.labels[language]) for each in vocabulary.concepts.values()) >= 2000
 
@@ -88,7 +88,7 @@ def test_broader_leads_upwards_and_ends(vocabulary: Vocabulary) -> None:
 
 
 def test_the_lexicon_translates_words_into_words(vocabulary: Vocabulary) -> None:
-    for vietnamese, english in vocabulary.lexicon.items():
+    for vietnamese, english in vocabulary.lexicons["en"].items():
         assert vietnamese == unicodedata.normalize("NFC", vietnamese).strip()
         assert 1 <= len(english) <= 8, vietnamese
         assert all(word and word == word.strip() for word in english), vietnamese

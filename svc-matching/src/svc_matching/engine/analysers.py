@@ -97,10 +97,9 @@ def form_of(word: str, language: str) -> str:
     return _german(lower) if language == "de" else _english(lower)
 
 
-def stems_of(english: str) -> list[str]:
-    """Return the stems of an English phrase that carry meaning."""
-    words = (word for word in _RUN.findall(_normal(english)) if len(word) > 1)
-    return [_english(word) for word in words if word not in ENGLISH and not word.isdecimal()]
+def terms_of(phrase: str, language: str) -> list[str]:
+    """Return the different terms of a phrase that carry meaning, as `analyse` makes them."""
+    return list(analyse(phrase, language).counts)
 
 
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:

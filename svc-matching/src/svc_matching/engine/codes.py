@@ -9,9 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine import kernels
+
 CODES_PER_ITEM = 5
 MAX_TABLES = 1024
 """Codes of the other side whose nearness to every code of this side is remembered."""
+
+MAX_NEARS = 128
+"""Askers whose nearness to every set of this side is remembered."""
 
 _IPC = re.compile(r"([A-H])(\d{2})?([A-Z])? ?(\d{1,4})?(?:/(\d{2,6}))?")
 _IPC_LEVELS = (0.0, 0.05, 0.3, 0.75, 0.9, 1.0)
@@ -63,6 +68,7 @@ class CodeColumn:
         self._members = np.zeros((64, CODES_PER_ITEM), np.int32)
         self._rows = np.zeros(64, np.int32)
         self._tables: dict[str, NDArray[np.float64]] = {}
+        self._nears: dict[tuple[str, ...], NDArray[np.float64]] = {}
 
     def put(self, slot: int, codes: Sequence[str]) -> None:
         if slot >= len(self._rows):
@@ -101,18 +107,52 @@ class CodeColumn:
         self, codes: Sequence[str], slots: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return for each slot its best nearness to `codes`, and whether both sides have any."""
-        if not codes:
+        near = self.near(codes)
+        if not len(near):
             return np.full(len(slots), 0.5), np.zeros(len(slots), np.bool_)
-        table = self._table(codes[0])
-        for code in codes[1:]:
-            table = np.maximum(table, self._table(code))
-        near = table[self._members[: len(self._sets)]].max(axis=1)
-        near[0] = 0.5
         rows = self._rows[slots]
         return near[rows], rows > 0
+
+    def near(self, codes: Sequence[str]) -> NDArray[np.float64]:
+        """Return the best nearness of each set to `codes`, of the empty one .5; nothing for none.
+
+        Many ask by the same codes, so what was found is kept as far as the sets have not grown.
+        """
+        if not codes:
+            return np.empty(0)
+        asked = tuple(codes)
+        near = self._nears.get(asked)
+        if near is None or len(near) < len(self._sets):
+            table = self._table(codes[0])
+            for code in codes[1:]:
+                table = np.maximum(table, self._table(code))
+            near = table[self._members[: len(self._sets)]].max(axis=1)
+            near[0] = 0.5
+            if len(self._nears) >= MAX_NEARS:
+                self._nears.clear()
+            self._nears[asked] = near
+        return near
+
+    def rows(self, size: int) -> NDArray[np.int32]:
+        """Return the set of each slot below `size`; 0 is the empty one."""
+        if size > len(self._rows):
+            self._rows = _grown(self._rows, size)
+        return self._rows[:size]
 
 
 def _grown(old: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
     grown = np.zeros((max(needed + 1, 2 * len(old)), *old.shape[1:]), np.int32)
     grown[: len(old)] = old
     return grown
+
+
+def sides_of(
+    columns: tuple[CodeColumn, CodeColumn, CodeColumn],
+    asked: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    size: int,
+) -> kernels.Sides:
+    """Return the nearness of all slots below `size` to what is asked by, for each side."""
+    first, second, third = columns
+    one, two, three = asked
+    nears = first.near(one), second.near(two), third.near(three)
+    return nears, (first.rows(size), second.rows(size), third.rows(size))

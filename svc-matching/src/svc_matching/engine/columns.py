@@ -1,7 +1,8 @@
 """The supplies' facts as one array per property, so that a block of pairs is one operation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.contracts.values import (
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.quantities import Range
+from svc_matching.engine.vocabulary import LANGUAGES
 from svc_matching.engine.weights import LEVELS
 
 UNKNOWN = 0
@@ -75,7 +77,7 @@ class Names:
     def number(self, name: str | None) -> int:
         return 0 if name is None else self._numbers.setdefault(name, len(self._numbers) + 1)
 
-    def mask(self, names: frozenset[str]) -> int:
+    def mask(self, names: Iterable[str]) -> int:
         """Return a 64-bit set; the 64th and later names share no bit with anything."""
         numbers = (self.number(name) for name in names)
         return sum(1 << number for number in numbers if number < 64)  # noqa: PLR2004 - bits
@@ -91,6 +93,19 @@ class Names:
                 del self._numbers[name]
 
 
+def language_names() -> Names:
+    """Return numbers for languages; those that a demand can ask in have the same everywhere."""
+    names = Names()
+    names.mask(LANGUAGES)
+    return names
+
+
+@lru_cache(maxsize=256)
+def language_mask(languages: frozenset[str]) -> int:
+    """Return the bits of languages that a demand can ask in."""
+    return language_names().mask(languages)
+
+
 class SupplyColumns:
     """Slot → facts, column by column."""
 
@@ -100,7 +115,7 @@ class SupplyColumns:
         self.facts: dict[int, SupplyFacts] = {}
         self.live = 0
         self._measured: dict[tuple[str, str], set[int]] = {}
-        self.languages = Names()
+        self.languages = language_names()
         self.countries = Names()
         self.fields = CodeColumn(field_nearness)
         self.industries = CodeColumn(industry_nearness)
@@ -154,9 +169,10 @@ class SupplyColumns:
         self.live -= facts.status is SupplyStatus.PUBLISHED
         self._arrays["status"][slot] = UNKNOWN
 
-    def measured(self, needs: Sequence[Range]) -> set[int]:
-        """Return the slots that state any of these quantities."""
-        return set().union(*(self._measured.get(need.measure, ()) for need in needs))
+    def measured(self, needs: Sequence[Range]) -> list[set[int]]:
+        """Return for each of these quantities that any slot states which ones do."""
+        found = (self._measured.get(need.measure) for need in needs)
+        return [slots for slots in found if slots]
 
     def take(self, name: str, slots: NDArray[np.int64]) -> NDArray[Any]:
         """Return one property of the given slots."""

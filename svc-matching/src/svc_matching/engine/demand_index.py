@@ -4,52 +4,98 @@ Each demand has an entry bar: what a supply's relevance must reach to change any
 score is never above its relevance, so a supply below the bar needs no second look.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 from uuid import UUID
 
 import numpy as np
 
-from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
-from svc_matching.engine.components import Column, Slots, Values
+from svc_matching.engine import kernels
+from svc_matching.engine.codes import (
+    CodeColumn,
+    field_nearness,
+    industry_nearness,
+    ipc_nearness,
+    sides_of,
+)
+from svc_matching.engine.columns import language_mask, language_names
+from svc_matching.engine.components import Values
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.queries import EXTRA_QUERIES, queries_of
-from svc_matching.engine.scoring import Millionths, millionths, relevance
+from svc_matching.engine.scoring import millionths
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import SparseRows, Terms
+from svc_matching.engine.sparse_rows import Row, SparseRows, whole
 from svc_matching.engine.statistics import Frozen
-from svc_matching.engine.vectors import QueryVector, TextVector
+from svc_matching.engine.vectors import IntArray, QueryVector, TextVector
 from svc_matching.engine.weights import Weights
 
 MAX_TEXTS = 6
 MAX_VIEWS = MAX_TEXTS + EXTRA_QUERIES
-MAX_CELLS = 1 << 21
-"""Products of supplies and demands that are made at once, for the sake of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemandEntry:
-    """An open demand: its facts and one query for each language its text is in."""
+    """An open demand: its facts and one query for each language its text is in.
+
+    `asked` are all queries as sets of terms.
+    """
 
     facts: DemandFacts
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
+    asked: kernels.Asked
+
+    @classmethod
+    def of(
+        cls,
+        facts: DemandFacts,
+        vectors: tuple[TextVector, ...],
+        queries: tuple[QueryVector, ...],
+    ) -> Self:
+        lengths = [_lengths(each) for each in queries]
+        by_query = _starts([len(each) for each in lengths])
+        by_set = _starts(np.concatenate([np.empty(0, np.int32), *lengths]))
+        chosen = [each.sets or each for each in queries]
+        terms = np.concatenate([np.empty(0, np.int32), *(each.ids for each in chosen)])
+        weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in chosen)])
+        scores = np.array([each.self_score for each in queries], np.float64)
+        audiences = [language_mask(each.audience or frozenset()) for each in queries]
+        asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
+        return cls(facts, vectors, queries, asked)
+
+
+def _lengths(query: QueryVector) -> IntArray:
+    """Return the sizes of a query's sets; a term that is asked by itself is a set of one."""
+    if query.sets is None:
+        return np.ones(len(query.ids), np.int32)
+    return np.diff(query.sets.starts)
+
+
+def _starts(lengths: Sequence[int] | IntArray) -> IntArray:
+    starts = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 class DemandIndex:
-    """Open demands by slot; the queries of slot `s` are the rows from `s · MAX_VIEWS` on."""
+    """Open demands by slot; the queries of slot `s` have the places from `s · MAX_VIEWS` on."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.slots = SlotTable()
         self._lexicon = lexicon
         self._entries: dict[int, DemandEntry] = {}
-        self._rows = SparseRows()
+        self._words, self._sets = SparseRows(), SparseRows()
+        self._languages = language_names()
         self._self_scores = np.ones(64 * MAX_VIEWS)
+        self._audiences = np.zeros(64 * MAX_VIEWS, np.uint64)
         self._bars = np.zeros(64, np.int32)
         self._fields = CodeColumn(field_nearness)
         self._industries = CodeColumn(industry_nearness)
         self._ipc = CodeColumn(ipc_nearness)
+        self._best = np.empty(0, np.int64)
+        self._floor = 0
 
     def put(
         self,
@@ -64,6 +110,7 @@ class DemandIndex:
         if slot >= len(self._bars):
             self._bars = np.resize(self._bars, 2 * slot)
             self._self_scores = np.resize(self._self_scores, 2 * slot * MAX_VIEWS)
+            self._audiences = np.resize(self._audiences, 2 * slot * MAX_VIEWS)
         self._bars[slot] = 0
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
@@ -75,26 +122,30 @@ class DemandIndex:
     ) -> DemandEntry:
         """Return a demand ready to be ranked, without a place in the index."""
         vectors = vectors[:MAX_TEXTS]
-        return DemandEntry(facts, vectors, queries_of(vectors, self._lexicon, frozen))
+        return DemandEntry.of(facts, vectors, queries_of(vectors, self._lexicon, frozen))
 
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
-        for place, each in enumerate(entry.queries):
-            self._rows.put(slot * MAX_VIEWS + place, each.ids, each.weights)
-            self._self_scores[slot * MAX_VIEWS + place] = each.self_score
+        for place, each in enumerate(entry.queries, start=slot * MAX_VIEWS):
+            rows, chosen = (self._sets, each.sets) if each.sets else (self._words, each)
+            lengths = _lengths(each) if each.sets else np.array([len(each.ids)], np.int32)
+            rows.put(place, Row(chosen.ids, whole(chosen.weights), lengths))
+            self._self_scores[place] = each.self_score
+            self._audiences[place] = language_mask(each.audience or frozenset())
         return entry
 
     def drop(self, demand_id: UUID) -> None:
         slot = self.slots.give_back(demand_id)
-        for place in range(len(self._entries.pop(slot).queries)):
-            self._rows.drop(slot * MAX_VIEWS + place)
+        for place, each in enumerate(self._entries.pop(slot).queries, start=slot * MAX_VIEWS):
+            (self._sets if each.sets else self._words).drop(place)
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
-        self._rows = SparseRows()
+        self._words, self._sets = SparseRows(), SparseRows()
         for slot, entry in self._entries.items():
             self._place(slot, self.entry(entry.facts, entry.vectors, frozen))
-        self._rows.compact()
+        self._words.compact()
+        self._sets.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:
         slot = self.slots.get(demand_id)
@@ -107,39 +158,37 @@ class DemandIndex:
             self._bars[slot] = bar
 
     def met_by(
-        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
+        self, rows: Sequence[Row], supplies: Sequence[SupplyFacts], weights: Weights
     ) -> list[list[UUID]]:
         """Return for each supply the demands whose bar it reaches."""
-        size = self.slots.size
         if not self._entries:
             return [[] for _ in rows]
-        step = max(1, MAX_CELLS // (size * MAX_VIEWS))
-        return [
-            met
-            for start in range(0, len(rows), step)
-            for met in self._met_by(rows[start : start + step], supplies[start:], weights)
-        ]
+        return [self._met_by(*each, weights) for each in zip(rows, supplies, strict=True)]
 
-    def _met_by(
-        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
-    ) -> Iterator[list[UUID]]:
-        size = self.slots.size
-        slots = np.arange(size)
-        for terms, supply in zip(self._terms(rows, size), supplies, strict=False):
-            about = relevance(terms, self._sides(supply, slots), weights)
-            # One millionth of slack: the bar was rounded.
-            reached: Millionths = millionths(about) + 1
-            found = np.flatnonzero((reached >= self._bars[:size]) & (about >= weights.floor))
-            yield [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
+    def _met_by(self, row: Row, supply: SupplyFacts, weights: Weights) -> list[UUID]:
+        about = self._relevance(row, supply, weights)
+        # One millionth of slack: the bar was rounded.
+        reached = millionths(about) + 1 >= self._bars[: len(about)]
+        found = np.flatnonzero(reached & (about >= weights.floor))
+        return [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
 
-    def _terms(self, rows: Sequence[Terms], size: int) -> Values:
-        raw = self._rows.dot(rows, size * MAX_VIEWS)
-        share = np.minimum(raw / self._self_scores[: size * MAX_VIEWS], 1.0)
-        return np.asarray(share.reshape(len(rows), size, MAX_VIEWS).max(axis=2))
-
-    def _sides(self, supply: SupplyFacts, slots: Slots) -> list[Column]:
-        return [
-            self._fields.best(supply.fields, slots),
-            self._industries.best(supply.industries, slots),
-            self._ipc.best(supply.ipc, slots),
-        ]
+    def _relevance(self, row: Row, supply: SupplyFacts, weights: Weights) -> Values:
+        size, places = self.slots.size, self.slots.size * MAX_VIEWS
+        if self._sets.size > len(self._best):
+            self._best, self._floor = np.zeros(2 * self._sets.size, np.int64), 0
+        self._floor += 1 << 32
+        shares, about = np.zeros(size), np.empty(size)
+        kernels.ask_back(
+            (row.terms, row.weights, self._languages.mask(supply.languages)),
+            self._words.postings,
+            self._sets.postings,
+            (self._self_scores[:places], self._audiences[:places]),
+            self._floor,
+            np.empty(places + 1, np.int32),
+            self._best,
+            shares,
+        )
+        columns = self._fields, self._industries, self._ipc
+        asked = supply.fields, supply.industries, supply.ipc
+        kernels.blend(shares, sides_of(columns, asked, size), weights.blend, about)
+        return about

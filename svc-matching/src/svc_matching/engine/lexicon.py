@@ -13,6 +13,7 @@ from svc_matching.engine.translations import alternatives
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
 """Texts by script; concepts occur in all of them."""
+_POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
 WORD, SYLLABLE, SHADOW, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(7)
 KINDS = 7
@@ -21,6 +22,11 @@ and a family of concepts; a word that asks by its translations alone."""
 
 _LATIN, _VIETNAMESE, _KOREAN, _HAN, _ALL = range(len(POOLS))
 _SPECIAL = {"#": (_ALL, CONCEPT_KIND), "^": (_ALL, BROADER_KIND), "%": (_VIETNAMESE, UNIT_KIND)}
+
+
+def pool_of(language: str) -> str:
+    """Return the pool that texts of a language are in."""
+    return _POOL_OF_LANGUAGE.get(language, LATIN)
 
 
 def _pool_and_kind(term: str) -> tuple[int, int]:
@@ -54,7 +60,7 @@ class Lexicon:
         self._terms: list[str] = []
         self._pools = bytearray()
         self._kinds = bytearray()
-        self._sets: dict[int, WordSet | None] = {}
+        self._sets: dict[tuple[int, str], WordSet | None] = {}
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -92,21 +98,22 @@ class Lexicon:
         try:
             yield
         finally:
-            for unit in list(islice(self._sets, sets, None)):
-                del self._sets[unit]
+            for key in list(islice(self._sets, sets, None)):
+                del self._sets[key]
             for term in self._terms[size:]:
                 del self._ids[term]
             del self._terms[size:], self._pools[size:], self._kinds[size:]
 
-    def word_set(self, unit: int) -> WordSet | None:
-        """Return the words that a unit may be; None when it has no translation."""
-        if unit not in self._sets:
-            found = alternatives(self._terms[unit])
+    def word_set(self, unit: int, language: str) -> WordSet | None:
+        """Return the words that a unit may be in a language; None when it has no translation."""
+        key = unit, language
+        if key not in self._sets:
+            found = alternatives(self._terms[unit], language)
             words, shares = zip(*found, strict=True) if found else ((), ())
-            self._sets[unit] = (
+            self._sets[key] = (
                 WordSet(self.intern(words), np.array(shares), max(shares)) if found else None
             )
-        return self._sets[unit]
+        return self._sets[key]
 
     def term(self, number: int) -> str:
         return self._terms[number]

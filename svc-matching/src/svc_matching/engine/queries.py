@@ -1,4 +1,4 @@
-"""The questions that one demand asks: by its own words, in English, and by concepts alone.
+"""The questions that one demand asks: by its own words, translated, and by concepts alone.
 
 Each is compared with what the demand's own text would score, so that a supply in another language
 is not small beside one that shares the very words.
@@ -30,13 +30,16 @@ from svc_matching.engine.vectors import (
     query,
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
-from svc_matching.engine.vocabulary import LANGUAGES
+from svc_matching.engine.vocabulary import LANGUAGES, TARGETS
 
-EXTRA_QUERIES = 2
+EXTRA_QUERIES = len(TARGETS) + 1
 MAX_SETS = 256
 SILENT_SHARE = 0.25
 """What the words that no concept covers count in a comparison by concepts alone: another language
 cannot share them, and cannot be taken to."""
+UNTRANSLATED_SHARE = 0.5
+"""What words count in a comparison with a language that our lexicon has none for: such a supply
+may have them, but nobody can see it."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
 ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
 """What terms count that stand in both languages as they are, beside a translated word."""
@@ -59,10 +62,21 @@ def queries_of(
         for vector in vectors
     ]
     original, spoken = vectors[0], {vector.language for vector in vectors}
-    by_concept = _by_concept(original, found[0], lexicon, frozenset(LANGUAGES) - spoken)
-    if original.language == "vi" and "en" not in spoken:
-        found += _translated(original, lexicon, frozen, rarities)
+    others = frozenset(LANGUAGES) - spoken
+    by_concept = _by_concept(original, found[0], lexicon, others)
+    if original.language == "vi" and UNIT_KIND in lexicon.kinds(original.ids):
+        translated = (
+            _translated(original, language, lexicon, frozen, rarities)
+            for language in _offered(frozen, others)
+        )
+        found += (each for each in translated if each is not None)
     return (*found, *by_concept)
+
+
+def _offered(frozen: Frozen, among: frozenset[str]) -> list[str]:
+    """Return the languages that supplies are written in, all when there were none."""
+    known = frozen.statistics.lengths.keys() or among
+    return [language for language in TARGETS if language in known and language in among]
 
 
 def _average(vector: TextVector, frozen: Frozen) -> float:
@@ -94,34 +108,47 @@ def _by_concept(
 
 
 def _translated(
-    vector: TextVector, lexicon: Lexicon, frozen: Frozen, rarities: NDArray[np.float64]
-) -> tuple[QueryVector, ...]:
-    """Ask in English: each word by the set of its translations, concepts and codes as they are."""
+    vector: TextVector,
+    language: str,
+    lexicon: Lexicon,
+    frozen: Frozen,
+    rarities: NDArray[np.float64],
+) -> QueryVector | None:
+    """Ask in another language: each word by the set of its translations.
+
+    Concepts and codes are asked as they are.
+    """
     kinds = lexicon.kinds(vector.ids)
-    places = np.flatnonzero(_ASKS_ACROSS[kinds])
-    if not (kinds == UNIT_KIND).any():
-        return ()
     sets: list[WordSet] = []
     rare: list[float] = []
     asked: list[int] = []
-    for place, kind in zip(places.tolist(), kinds[places].tolist(), strict=True):
+    silent: list[int] = []
+    for place in np.flatnonzero(_ASKS_ACROSS[kinds]).tolist():
         number = int(vector.ids[place])
-        if kind != UNIT_KIND:
-            sets.append(WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kind]))
-            rare.append(rarities[number] if number < len(rarities) else 1.0)
-            asked.append(place)
-        elif (words := lexicon.word_set(number)) is not None:
-            sets.append(words)
-            rare.append(frozen.rarity_of_unit(lexicon.term(number)))
-            asked.append(place)
-    at = np.array(asked, np.int64)
-    frequency = vector.frequencies[at] / FREQUENCY_UNIT
-    weights = QUERY_UNIT / 4 * np.array(rare) * ((K3 + 1) * frequency / (frequency + K3))
-    own = impacts(vector, _average(vector, frozen))[at]
-    scores = weights * np.array([words.strongest for words in sets]) * own
-    first = np.lexsort((at, -scores))[:MAX_SETS]
-    return (
-        _by_sets(vector.ids[at[first]], [sets[n] for n in first], weights[first], scores[first]),
+        if kinds[place] != UNIT_KIND:
+            words: WordSet | None = WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kinds[place]])
+            rarity = rarities[number] if number < len(rarities) else 1.0
+        elif (words := lexicon.word_set(number, language)) is not None:
+            rarity = frozen.rarity_of_unit(lexicon.term(number), language)
+        if words is None:
+            silent.append(place)
+            continue
+        sets.append(words)
+        rare.append(rarity)
+        asked.append(place)
+    if not sets:
+        return None
+    frequency = vector.frequencies / FREQUENCY_UNIT
+    repeated = QUERY_UNIT / 4 * (K3 + 1) * frequency / (frequency + K3)
+    own = impacts(vector, _average(vector, frozen))
+    weights = np.array(rare) * repeated[asked]
+    scores = weights * np.array([words.strongest for words in sets]) * own[asked]
+    missing = np.mean(rare) * (repeated[silent] * own[silent]).sum()
+    first = np.lexsort((asked, -scores))[:MAX_SETS]
+    score = scores[first].sum() + UNTRANSLATED_SHARE * missing
+    places = np.array(asked)[first]
+    return _by_sets(
+        vector.ids[places], [sets[n] for n in first], weights[first], float(score), language
     )
 
 
@@ -129,7 +156,8 @@ def _by_sets(
     asked: IntArray,
     sets: Sequence[WordSet],
     weights: NDArray[np.float64],
-    scores: NDArray[np.float64],
+    score: float,
+    language: str,
 ) -> QueryVector:
     sizes = [len(words.ids) for words in sets]
     starts = np.zeros(len(sets) + 1, np.int32)
@@ -140,6 +168,5 @@ def _by_sets(
     order = np.argsort(ids, kind="stable")
     distinct, first = np.unique(ids[order], return_index=True)
     summed = np.add.reduceat(whole[order], first, dtype=np.int32)
-    score = max(1, round(float(scores.sum())))
     by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(distinct, summed, score, by_sets, frozenset({"en"}))
+    return QueryVector(distinct, summed, max(1, round(score)), by_sets, frozenset({language}))

@@ -16,8 +16,8 @@ from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts
 from svc_matching.engine.gates import GATE_BITS
 from svc_matching.engine.pairs import Pair, Ranking
-from svc_matching.engine.scoring import Block, Scorer, millionths, relevance
-from svc_matching.engine.supply_index import SIDES, SupplyIndex
+from svc_matching.engine.scoring import Block, Scorer, millionths
+from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.weights import MILLION, Weights
 
 _BLOCK = 96
@@ -46,7 +46,7 @@ class Ranker:
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         slots = np.flatnonzero(self._supplies.indexed())
         searches = [
-            Search(demand.facts, slots, terms[slots], self._supplies, self._weights)
+            Search(demand.facts, slots, terms, self._supplies, self._weights)
             for demand, terms in zip(demands, self._supplies.terms(demands), strict=True)
         ]
         looking = searches
@@ -60,9 +60,9 @@ class Ranker:
         block = self._scorer.block(
             [search.facts for search in searches],
             rows,
-            np.concatenate([search.slots[search.block] for search in searches]),
+            np.concatenate([search.block for search in searches]),
             np.concatenate([search.terms[search.block] for search in searches]),
-            [_joined(searches, side) for side in range(SIDES)],
+            _sides(self._supplies, [(search.facts, search.block) for search in searches]),
             year,
         )
         places = _promising(block, rows, self._weights)
@@ -94,14 +94,11 @@ class Ranker:
         slots = np.array([slot for _, each in demands for slot in each], np.int64)
         if not len(slots):
             return
-        few, where = np.unique(slots, return_inverse=True)
-        terms = self._supplies.terms_with([demand for demand, _ in demands], few)[rows, where]
-        sides = [
-            self._supplies.sides(demand.facts, np.array(each, np.int64)) for demand, each in demands
-        ]
+        each = [(demand, np.array(given, np.int64)) for demand, given in demands]
+        terms = np.concatenate([self._supplies.terms_with(demand, few) for demand, few in each])
+        sides = _sides(self._supplies, [(demand.facts, few) for demand, few in each])
         facts = [demand.facts for demand, _ in demands]
-        joined = [_concatenated([columns[side] for columns in sides]) for side in range(SIDES)]
-        block = self._scorer.block(facts, rows, slots, terms, joined, year)
+        block = self._scorer.block(facts, rows, slots, terms, sides, year)
         places = np.flatnonzero(block.relevance >= self._weights.floor)
         for pair, row in zip(self._pairs(block, places), rows[places].tolist(), strict=True):
             found[row].append(pair)
@@ -133,13 +130,11 @@ class Search:
         weights: Weights,
     ) -> None:
         self.facts = facts
-        self.slots = slots
         self.terms = terms
-        self.sides = supplies.sides(facts, slots)
         self.block = slots[:0]
         self.collector = Collector(weights)
-        self._about = relevance(terms, self.sides, weights)
-        self._left = np.flatnonzero(self._about >= weights.floor)
+        self._about = supplies.relevance(facts, terms, weights)
+        self._left = slots[self._about[slots] >= weights.floor]
         self._size = _BLOCK
 
     def advance(self) -> bool:
@@ -160,21 +155,16 @@ class Search:
         return len(self.block) > 0
 
 
-def _joined(searches: Sequence[Search], side: int) -> Column:
-    return _concatenated(
-        [
-            (values[search.block], known[search.block])
-            for search in searches
-            for values, known in (search.sides[side],)
-        ]
-    )
-
-
-def _concatenated(columns: Sequence[Column]) -> Column:
-    return (
-        np.concatenate([values for values, _ in columns]),
-        np.concatenate([known for _, known in columns]),
-    )
+def _sides(supplies: SupplyIndex, pairs: Sequence[tuple[DemandFacts, Slots]]) -> list[Column]:
+    """Return fields, industries and IPC of pairs of demands with some slots each."""
+    found = [supplies.sides(facts, slots) for facts, slots in pairs]
+    return [
+        (
+            np.concatenate([values for values, _ in columns]),
+            np.concatenate([known for _, known in columns]),
+        )
+        for columns in zip(*found, strict=True)
+    ]
 
 
 def _promising(block: Block, rows: Rows, weights: Weights) -> Slots:

@@ -66,7 +66,7 @@ class Scorer:
                 continue
             first, last = np.searchsorted(rows, (row, row + 1))
             for place, slot in enumerate(slots[first:last].tolist(), start=int(first)):
-                if slot in stated:
+                if any(slot in slots_of for slots_of in stated):
                     fits[place] = fit(demand.needs, self._columns.facts[slot].haves)
         return fits
 

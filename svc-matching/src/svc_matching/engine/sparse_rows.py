@@ -1,189 +1,223 @@
-"""Rows of term weights that are multiplied by some queries at once.
+"""Rows of term weights by slot, and the postings of their terms.
 
-An immutable base in compressed columns, a small delta of rows changed since, and the set of base
-rows that no longer count; when the delta grows large, all becomes a new base.
+An immutable base, an appended delta of rows changed since, and an owner for each cell: one without
+an owner no longer counts. When the delta grows large, all becomes a new base.
 """
 
-import itertools
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from svc_matching.engine.vectors import IntArray, TermSets
+from svc_matching.engine import kernels
+from svc_matching.engine.vectors import IntArray
 
-_DELTA_FLOOR = 256
-_DELTA_SHARE = 8
+_DELTA_FLOOR = 1 << 16
+_DELTA_SHARE = 32
+"""A delta of so many entries, about 500 texts, and of such a share becomes part of the base."""
 
-Scores = NDArray[np.int32]
-Terms = tuple[IntArray, IntArray]
-"""Ids in rising order, and their weights."""
+_LARGEST = np.iinfo(np.uint16).max
+
+Weights = NDArray[np.uint16]
+Terms = tuple[IntArray, Weights]
+"""Term ids and their weights."""
+
+
+class Row(NamedTuple):
+    """What a slot has: terms and weights of all its cells, and how many each cell has."""
+
+    terms: IntArray
+    weights: Weights
+    lengths: IntArray
+
+    @classmethod
+    def single(cls, terms: IntArray, weights: NDArray[np.int32]) -> Self:
+        """Return a row of one cell."""
+        return cls(terms, whole(weights), np.array([len(terms)], np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Rows by cell, and the same by term; nothing may change it."""
+
+    starts: NDArray[np.int64]
+    terms: IntArray
+    weights: Weights
+    firsts: NDArray[np.int64]
+    cells: IntArray
+    impacts: Weights
+
+    @classmethod
+    def of(cls, starts: NDArray[np.int64], terms: IntArray, weights: Weights) -> Self:
+        firsts = np.zeros(int(terms.max(initial=-1)) + 2, np.int64)
+        cells, impacts = np.empty_like(terms), np.empty_like(weights)
+        for array in (starts, terms, weights):
+            array.setflags(write=False)
+        kernels.invert(starts, terms, weights, firsts, cells, impacts)
+        for array in (firsts, cells, impacts):
+            array.setflags(write=False)
+        return cls(starts, terms, weights, firsts, cells, impacts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+class _Delta:
+    """The same for a few cells more, in chains that grow."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.starts = np.zeros(64, np.int64)
+        self.terms = np.empty(4096, np.int32)
+        self.weights = np.empty(4096, np.uint16)
+        self.nexts = np.empty(4096, np.int32)
+        self.cells = np.empty(4096, np.int32)
+        self.heads = np.empty(0, np.int32)
+
+    def append(self, row: Row, base: int) -> None:
+        """Add the cells of a row; the first of all has the number `base`."""
+        end, first = self.size + len(row.lengths), int(self.starts[self.size])
+        last = first + len(row.terms)
+        self.starts = _grown(self.starts, end + 1)
+        self.terms, self.weights = _grown(self.terms, last), _grown(self.weights, last)
+        self.nexts, self.cells = _grown(self.nexts, last), _grown(self.cells, last)
+        self.heads = _grown(self.heads, int(row.terms.max(initial=-1)) + 1, -1)
+        self.terms[first:last], self.weights[first:last] = row.terms, row.weights
+        self.starts[self.size + 1 : end + 1] = first + np.cumsum(row.lengths)
+        kernels.chain(self.chains, self.starts, self.terms, self.size, end, base)
+        self.size = end
+
+    @property
+    def chains(self) -> kernels.Delta:
+        return self.heads, self.nexts, self.cells, self.weights
 
 
 class SparseRows:
-    """Slot → weights by term id. Slots are small whole numbers that the caller gives out."""
+    """Slot → its row. Slots are small whole numbers that the caller gives out."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, Terms] = {}
-        self._base = _by_term([], 0)
-        self._stale: set[int] = set()
-        self._changed: set[int] = set()
-        self._delta: tuple[IntArray, sparse.csr_array] | None = None
+        nothing = np.empty(0, np.int32), np.empty(0, np.uint16)
+        self._rebase(Base.of(np.zeros(1, np.int64), *nothing), np.empty(0, np.int32))
 
     @classmethod
-    def of(cls, rows: dict[int, Terms]) -> Self:
+    def of(cls, rows: Mapping[int, Row]) -> Self:
         """Make all rows the base at once."""
-        made = cls()
-        made._rows = rows
-        made.compact()
+        if not rows:
+            return cls()
+        made, given = cls(), list(rows.values())
+        starts = _starts(np.concatenate([row.lengths for row in given]))
+        terms = np.concatenate([row.terms for row in given])
+        weights = np.concatenate([row.weights for row in given])
+        owners = np.repeat(np.array(list(rows), np.int32), [len(row.lengths) for row in given])
+        made._rebase(Base.of(starts, terms, weights), owners)
         return made
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def _rebase(self, base: Base, owners: IntArray) -> None:
+        """Begin with these cells; those of one owner stand together."""
+        self._base, self._owners, self._delta = base, owners, _Delta()
+        firsts = np.flatnonzero(np.diff(owners, prepend=-1))
+        slots, ends = owners[firsts], np.append(firsts[1:], len(owners))
+        self._cells = dict(
+            zip(slots.tolist(), map(range, firsts.tolist(), ends.tolist()), strict=True)
+        )
 
     def __contains__(self, slot: int) -> bool:
-        return slot in self._rows
+        return slot in self._cells
 
-    def put(self, slot: int, ids: IntArray, values: IntArray) -> None:
-        self._rows[slot] = (ids, values)
-        self._touch(slot)
+    @property
+    def size(self) -> int:
+        """How many cells there are, with those that have no owner any more."""
+        return len(self._base) + self._delta.size
+
+    @property
+    def width(self) -> int:
+        """One more than the largest term."""
+        return max(len(self._base.firsts) - 1, len(self._delta.heads))
+
+    def put(self, slot: int, row: Row) -> None:
+        """Add a row, or replace what the slot has."""
+        if slot in self._cells:
+            self._disown(slot)
+        first = self.size
+        self._delta.append(row, len(self._base))
+        self._owners = _grown(self._owners, self.size)
+        self._owners[first : self.size] = slot
+        self._cells[slot] = range(first, self.size)
+        self._compact_when_due()
 
     def drop(self, slot: int) -> None:
-        del self._rows[slot]
-        self._touch(slot)
+        self._disown(slot)
+        self._compact_when_due()
 
-    def row(self, slot: int) -> Terms:
-        return self._rows[slot]
+    def _disown(self, slot: int) -> None:
+        cells = self._cells.pop(slot)
+        self._owners[cells.start : cells.stop] = -1
 
-    def _touch(self, slot: int) -> None:
-        self._stale.add(slot)
-        self._changed.add(slot)
-        self._delta = None
-        if len(self._changed) > max(_DELTA_FLOOR, len(self._rows) // _DELTA_SHARE):
+    def row(self, slot: int) -> Row:
+        """Return what a slot has."""
+        cells, size = self._cells[slot], len(self._base)
+        starts, terms, weights = self._base.starts, self._base.terms, self._base.weights
+        if cells.start >= size:
+            delta = self._delta
+            starts, terms, weights = delta.starts, delta.terms, delta.weights
+            cells = range(cells.start - size, cells.stop - size)
+        bounds = starts[cells.start : cells.stop + 1]
+        first, last = bounds[0], bounds[-1]
+        return Row(terms[first:last], weights[first:last], np.diff(bounds).astype(np.int32))
+
+    def cells_of(self, slots: Iterable[int]) -> NDArray[np.int64]:
+        """Return the cell of each slot that has one."""
+        return np.array([self._cells[slot].start for slot in slots], np.int64)
+
+    def _compact_when_due(self) -> None:
+        entries = int(self._delta.starts[self._delta.size])
+        if entries > max(_DELTA_FLOOR, len(self._base.terms) // _DELTA_SHARE):
             self.compact()
 
     def compact(self) -> None:
         """Make everything the base."""
-        slots = sorted(self._rows)
-        size = slots[-1] + 1 if slots else 0
-        self._base = _by_term([(slot, *self._rows[slot]) for slot in slots], size)
-        self._stale.clear()
-        self._changed.clear()
-        self._delta = None
+        owners = self._owners[: self.size]
+        live = np.flatnonzero(owners >= 0)
+        cells = live[np.argsort(owners[live], kind="stable")]
+        starts = _starts(self._lengths()[cells])
+        terms, weights = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.uint16)
+        kernels.gather(self.rows, cells, starts, terms, weights)
+        self._rebase(Base.of(starts, terms, weights), owners[cells])
 
-    def dot(self, queries: Sequence[Terms], size: int) -> Scores:
-        """Return the products of each query (a row) with every slot below `size`; absent: 0."""
-        out = _product(queries, self._base, size)
-        if self._stale:
-            out[:, [slot for slot in self._stale if slot < size]] = 0
-        if self._changed:
-            slots, matrix = self._current_delta()
-            out[:, slots] = _product(queries, matrix, len(slots))
-        return out
+    def _lengths(self) -> NDArray[np.int64]:
+        delta = self._delta
+        return np.concatenate([np.diff(self._base.starts), np.diff(delta.starts[: delta.size + 1])])
 
-    def dot_sets(self, sets: TermSets, size: int) -> Scores:
-        """Return what every slot below `size` has of a query by sets: the best of each."""
-        out = _best_product(sets, self._base, size)
-        if self._stale:
-            out[[slot for slot in self._stale if slot < size]] = 0
-        if self._changed:
-            slots, matrix = self._current_delta()
-            out[slots] = _best_product(sets, matrix, len(slots))
-        return out
+    @property
+    def postings(self) -> kernels.Cells:
+        base = self._base.firsts, self._base.cells, self._base.impacts
+        return base, self._delta.chains, self._owners[: self.size]
 
-    def some(self, slots: Sequence[int]) -> "SomeRows":
-        """Return a few rows, to be multiplied by several queries."""
-        rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
-        return SomeRows(_by_term(rows, len(slots)), len(slots))
-
-    def _current_delta(self) -> tuple[IntArray, sparse.csr_array]:
-        if self._delta is None:
-            slots = sorted(self._changed & self._rows.keys())
-            rows = [(number, *self._rows[slot]) for number, slot in enumerate(slots)]
-            self._delta = np.array(slots, np.int32), _by_term(rows, len(slots))
-        return self._delta
+    @property
+    def rows(self) -> kernels.Rows:
+        base, delta = self._base, self._delta
+        return base.starts, base.terms, base.weights, delta.starts, delta.terms, delta.weights
 
 
-class SomeRows:
-    """A few rows by term."""
-
-    def __init__(self, matrix: sparse.csr_array, size: int) -> None:
-        self._matrix = matrix
-        self._size = size
-
-    def dot(self, queries: Sequence[Terms]) -> Scores:
-        """Return the products of each query (a row) with every row."""
-        return _product(queries, self._matrix, self._size)
-
-    def dot_sets(self, sets: TermSets) -> Scores:
-        """Return what every row has of a query by sets."""
-        return _best_product(sets, self._matrix, self._size)
+def _starts(lengths: NDArray[Any]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
-def _by_term(rows: list[tuple[int, IntArray, IntArray]], size: int) -> sparse.csr_array:
-    """Return a matrix with a row for each term and a column for each slot below `size`."""
-    if not rows:
-        return sparse.csr_array(np.zeros((0, size), np.int32))
-    ids = np.concatenate([ids for _, ids, _ in rows])
-    values = np.concatenate([values for _, _, values in rows])
-    lengths = np.zeros(size + 1, np.int32)
-    for number, row_ids, _ in rows:
-        lengths[number + 1] = len(row_ids)
-    width = int(ids.max()) + 1 if len(ids) else 0
-    starts = np.cumsum(lengths, dtype=np.int32)
-    by_slot = sparse.csr_array((values, ids, starts), shape=(size, width))
-    columns = by_slot.tocsc()
-    return sparse.csr_array((columns.data, columns.indices, columns.indptr), shape=(width, size))
+def whole(weights: NDArray[np.int32]) -> Weights:
+    """Return weights as they are kept; ValueError for one that does not fit."""
+    if len(weights) and not 0 <= weights.min() <= weights.max() <= _LARGEST:
+        raise ValueError("a weight does not fit into 16 bits")
+    return weights.astype(np.uint16)
 
 
-def _product(queries: Sequence[Terms], matrix: sparse.csr_array, size: int) -> Scores:
-    """Multiply queries with the columns of `matrix`; return `size` products for each."""
-    out = np.zeros((len(queries), size), np.int32)
-    width, height = matrix.shape
-    if not queries or not width:
-        return out
-    starts = np.zeros(len(queries) + 1, np.int32)
-    np.cumsum([len(ids) for ids, _ in queries], out=starts[1:])
-    ids = np.concatenate([ids for ids, _ in queries])
-    weights = np.concatenate([weights for _, weights in queries])
-    inside = ids < width
-    if not inside.all():
-        # Of 32 bits like the matrix: the smaller of two kinds of index would be copied whole.
-        before = np.zeros(len(inside) + 1, np.int32)
-        np.cumsum(inside, out=before[1:])
-        starts = before[starts]
-        ids, weights = ids[inside], weights[inside]
-    left = sparse.csr_array((weights, ids, starts), shape=(len(queries), width))
-    height = min(size, height)
-    out[:, :height] = (left @ matrix).toarray()[:, :height]
-    return out
-
-
-def _best_product(sets: TermSets, matrix: sparse.csr_array, size: int) -> Scores:
-    """Add up, slot by slot, the best product of each set."""
-    width, height = matrix.shape
-    total, best = np.zeros((2, max(size, height)), np.int32)
-    starts, columns, values = matrix.indptr, matrix.indices, matrix.data
-    for first, last in itertools.pairwise(sets.starts.tolist()):
-        words = zip(sets.ids[first:last].tolist(), sets.weights[first:last].tolist(), strict=True)
-        spans = [
-            (slice(starts[term], starts[term + 1]), weight)
-            for term, weight in words
-            if term < width
-        ]
-        met = [
-            (columns[span], weight * values[span])
-            for span, weight in spans
-            if span.start < span.stop
-        ]
-        if len(met) == 1:
-            total[met[0][0]] += met[0][1]
-        elif met:
-            for slots, products in met:
-                best[slots] = np.maximum(best[slots], products)
-            total += best
-            for slots, _ in met:
-                best[slots] = 0
-    return np.asarray(total[:size])
+def _grown(old: NDArray[Any], needed: int, fill: int = 0) -> NDArray[Any]:
+    """Return the array with at least as many places as needed, the new ones filled."""
+    if needed <= len(old):
+        return old
+    grown = np.full(max(needed, 2 * len(old)), fill, old.dtype)
+    grown[: len(old)] = old
+    return grown

@@ -15,13 +15,12 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.lexicon import ALL, LATIN, POOLS, Lexicon
+from svc_matching.engine.lexicon import ALL, POOLS, Lexicon, pool_of
 from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import TextVector
 from svc_matching.engine.views import UNIT
 
 _DEFAULT_LENGTH = 120.0 * UNIT
-_POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
 _LEAST_RARITY = 0.1
 """Even a word of every text counts: a region that only offers tea dryers must find them."""
@@ -68,9 +67,9 @@ class Statistics:
             rarities[members] = table[where]
         return rarities
 
-    def rarity_of_set(self, seen: float) -> float:
-        """Return the rarity of a set of English words that together occur in `seen` texts."""
-        texts = self.pools.get(LATIN, 0) + _PRIOR_TEXTS
+    def rarity_of_set(self, seen: float, language: str) -> float:
+        """Return the rarity of a set of a language's words that together are in `seen` texts."""
+        texts = self.pools.get(pool_of(language), 0) + _PRIOR_TEXTS
         return _rarity(texts, min(round(seen), texts))
 
     def dump(self, lexicon: Lexicon) -> bytes:
@@ -102,7 +101,7 @@ class Frozen:
     statistics: Statistics
     rarities: NDArray[np.float64] = field(repr=False)
     lexicon: Lexicon = field(repr=False)
-    _of_units: dict[str, float] = field(default_factory=dict, repr=False)
+    _of_units: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, statistics: Statistics, lexicon: Lexicon) -> "Frozen":
@@ -116,16 +115,17 @@ class Frozen:
         found[known] = self.rarities[ids[known]]
         return found
 
-    def rarity_of_unit(self, unit: str) -> float:
-        """Return how rare the set of words is that a unit may be; looked up once an epoch."""
-        known = self._of_units.get(unit)
+    def rarity_of_unit(self, unit: str, language: str) -> float:
+        """Return how rare the words are that a unit may be in a language; kept for the epoch."""
+        key = unit, language
+        known = self._of_units.get(key)
         if known is None:
-            words = alternatives(unit)
+            words = alternatives(unit, language)
             seen = self.frequencies_of([word for word, _ in words])
             counted = float(seen @ np.array([share for _, share in words]))
             if len(self._of_units) >= _REMEMBERED:
                 self._of_units.clear()
-            known = self._of_units[unit] = self.statistics.rarity_of_set(counted)
+            known = self._of_units[key] = self.statistics.rarity_of_set(counted, language)
         return known
 
     def frequencies_of(self, terms: Sequence[str]) -> NDArray[np.int32]:
@@ -149,7 +149,7 @@ def freeze(
     documents = 0
     for views in collection:
         documents += 1
-        pools.update({ALL, *(_POOL_OF_LANGUAGE.get(view.language, LATIN) for view in views)})
+        pools.update({ALL, *(pool_of(view.language) for view in views)})
         for view in views:
             sums[view.language] += view.length
             counts[view.language] += 1

@@ -1,23 +1,23 @@
 """The supplies: their terms, impacts and facts, by slot."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.contracts.supplies import SupplyStatus
+from svc_matching.engine import kernels
+from svc_matching.engine.codes import sides_of
 from svc_matching.engine.columns import SupplyColumns
 from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import Scores, SparseRows, Terms
+from svc_matching.engine.sparse_rows import Row, SparseRows
 from svc_matching.engine.statistics import Statistics
-from svc_matching.engine.vectors import TermSets, TextVector, document
-
-SIDES = 3
-"""Fields, industries, IPC."""
+from svc_matching.engine.vectors import TextVector, document
+from svc_matching.engine.weights import Weights
 
 
 class SupplyIndex:
@@ -28,6 +28,7 @@ class SupplyIndex:
         self.columns = SupplyColumns()
         self._vectors: dict[int, tuple[TextVector, ...]] = {}
         self._rows = SparseRows()
+        self._spread = np.empty(0, np.int32)
 
     def put(
         self,
@@ -41,7 +42,7 @@ class SupplyIndex:
         self.columns.put(slot, facts)
         self._vectors[slot] = vectors
         if statistics is not None:
-            self._rows.put(slot, *_document(vectors, statistics))
+            self._rows.put(slot, _document(vectors, statistics))
 
     def drop(self, supply_id: UUID) -> None:
         slot = self.slots.give_back(supply_id)
@@ -66,39 +67,36 @@ class SupplyIndex:
 
     def terms(self, demands: Sequence[DemandEntry]) -> Values:
         """Return the term relevance of every slot for each demand (a row)."""
-        size = self.slots.size
-        plain = [each for demand in demands for each in demand.queries if each.sets is None]
-        raw = iter(self._rows.dot([(each.ids, each.weights) for each in plain], size))
+        rows, size = self._rows, self.slots.size
         spoken = self.columns.take("languages", np.arange(size))
-        return self._best(demands, raw, lambda sets: self._rows.dot_sets(sets, size), spoken)
-
-    def terms_with(self, demands: Sequence[DemandEntry], slots: Slots) -> Values:
-        """Return the same as `terms` for a few slots only."""
-        few = self._rows.some(slots.tolist())
-        plain = [each for demand in demands for each in demand.queries if each.sets is None]
-        raw = iter(few.dot([(each.ids, each.weights) for each in plain]))
-        return self._best(demands, raw, few.dot_sets, self.columns.take("languages", slots))
-
-    def _best(
-        self,
-        demands: Sequence[DemandEntry],
-        plain: Iterator[Scores],
-        by_sets: Callable[[TermSets], Scores],
-        spoken: NDArray[np.uint64],
-    ) -> Values:
-        """Return for each demand (a row) the best share over its queries.
-
-        `plain` gives the products of the queries without sets, in their order.
-        """
-        best = np.zeros((len(demands), len(spoken)))
+        totals, best = np.empty(size + 1, np.int32), np.empty(rows.size, np.int64)
+        shares = np.zeros((len(demands), size))
         for row, demand in enumerate(demands):
-            for query in demand.queries:
-                raw = next(plain) if query.sets is None else by_sets(query.sets)
-                share = np.minimum(raw / query.self_score, 1.0)
-                if query.audience is not None:
-                    share[(spoken & self.columns.languages.mask(query.audience)) == 0] = 0.0
-                np.maximum(best[row], share, out=best[row])
-        return best
+            best[:] = 0
+            kernels.ask_all(demand.asked, rows.postings, spoken, totals, best, shares[row])
+        return shares
+
+    def terms_with(self, demand: DemandEntry, slots: Slots) -> Values:
+        """Return the same for a few slots only, all of which hold a supply."""
+        rows, shares = self._rows, np.zeros(len(slots))
+        asked = demand.asked
+        _, _, terms, *_ = asked
+        width = max(rows.width, int(terms.max(initial=-1)) + 1)
+        if width > len(self._spread):
+            self._spread = np.zeros(2 * width, np.int32)
+        spoken = self.columns.take("languages", slots)
+        kernels.ask_some(
+            asked, rows.rows, rows.cells_of(slots.tolist()), spoken, self._spread, shares
+        )
+        return shares
+
+    def relevance(self, demand: DemandFacts, terms: Values, weights: Weights) -> Values:
+        """Return the relevance of every slot; `terms` are their term relevance."""
+        columns, about = self.columns, np.empty(len(terms))
+        codes = columns.fields, columns.industries, columns.ipc
+        asked = demand.fields, demand.industries, demand.ipc
+        kernels.blend(terms, sides_of(codes, asked, len(terms)), weights.blend, about)
+        return about
 
     def sides(self, demand: DemandFacts, slots: Slots) -> list[Column]:
         """Return fields, industries and IPC of the given slots against the demand's."""
@@ -108,7 +106,7 @@ class SupplyIndex:
             self.columns.ipc.best(demand.ipc, slots),
         ]
 
-    def rows_of(self, slots: Sequence[int]) -> list[Terms]:
+    def rows_of(self, slots: Sequence[int]) -> list[Row]:
         """Return the terms and impacts of some slots."""
         return [self._rows.row(slot) for slot in slots]
 
@@ -116,6 +114,6 @@ class SupplyIndex:
         return self.columns.indexed(self.slots.size)
 
 
-def _document(vectors: tuple[TextVector, ...], statistics: Statistics) -> Terms:
+def _document(vectors: tuple[TextVector, ...], statistics: Statistics) -> Row:
     averages = tuple(statistics.average_length(view.language) for view in vectors)
-    return document(vectors, averages)
+    return Row.single(*document(vectors, averages))

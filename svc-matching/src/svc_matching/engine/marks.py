@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import log
 
@@ -95,24 +95,34 @@ def _mark(parts: list[str], line: Sequence[int], model: _Model) -> None:
 
 def _likeliest(bare: Sequence[str], model: _Model) -> list[str]:
     """Return the syllables with the greatest sum of what each counts after the one before it."""
-    together = model.together.get
-    scores = list(model.choices[bare[0]])
+    scores = [usual for _, usual in model.choices[bare[0]]]
     ways: list[list[int]] = []
-    for each in bare[1:]:
-        reached, way = [], []
-        for syllable, usual in model.choices[each]:
-            best, score = 0, float("-inf")
-            for place, (before, so_far) in enumerate(scores):
-                if (total := so_far + together((before, syllable), 0.0)) > score:
-                    best, score = place, total
-            reached.append((syllable, score + usual))
-            way.append(best)
+    for before, each in pairwise(bare):
+        best = max(range(len(scores)), key=scores.__getitem__)
+        choices = model.choices[each]
+        reached = [scores[best] + usual for _, usual in choices]
+        way = [best] * len(choices)
+        for earlier, later, together in _joints(before, each):
+            total = scores[earlier] + choices[later][1] + together
+            if total > reached[later]:
+                reached[later], way[later] = total, earlier
         scores = reached
         ways.append(way)
-    place = max(range(len(scores)), key=lambda number: scores[number][1])
-    line = []
-    for number in range(len(bare) - 1, -1, -1):
-        line.append(model.choices[bare[number]][place][0])
-        if number:
-            place = ways[number - 1][place]
+    place = max(range(len(scores)), key=scores.__getitem__)
+    line = [model.choices[bare[-1]][place][0]]
+    for each, way in zip(reversed(bare[:-1]), reversed(ways), strict=True):
+        place = way[place]
+        line.append(model.choices[each][place][0])
     return line[::-1]
+
+
+@lru_cache(maxsize=65_536)
+def _joints(before: str, after: str) -> tuple[tuple[int, int, float], ...]:
+    """Return which choices for two bare syllables are known side by side, and what that adds."""
+    model = _model()
+    return tuple(
+        (earlier, later, together)
+        for earlier, (one, _) in enumerate(model.choices[before])
+        for later, (other, _) in enumerate(model.choices[after])
+        if (together := model.together.get((one, other)))
+    )

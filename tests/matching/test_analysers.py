@@ -164,3 +164,9 @@ def test_a_word_that_looks_like_a_short_form_stays_a_word() -> None:
     assert spell_out("Ai dùng máy in này?", "vi") == "Ai dùng máy in này?"
     assert spell_out("AI", "vi") == "AI (trí tuệ nhân tạo)"
     assert spell_out("AI", "fr") == "AI"
+
+
+def test_what_a_text_spells_out_itself_counts_once() -> None:
+    assert spell_out("UAV or UAV", "en") == "UAV (unmanned aerial vehicle) or UAV"
+    text = "Unmanned aerial vehicle (UAV)"
+    assert spell_out(text, "en") == text

@@ -33,10 +33,22 @@ def abbreviations(language: str) -> Mapping[str, str]:
 
 
 def spell_out(text: str, language: str) -> str:
-    """Return `text` with what each short form stands for behind it, in brackets."""
+    """Return `text` with what each short form stands for behind its first use, in brackets.
+
+    What a text spells out itself is left as it is.
+    """
     known = abbreviations(language)
-    if not known or known.keys().isdisjoint(_WORD.findall(text)):
+    if not known:
         return text
-    return _WORD.sub(
-        lambda word: f"{word[0]} ({known[word[0]]})" if word[0] in known else word[0], text
-    )
+    used = known.keys() & set(_WORD.findall(text))
+    wanted = {short for short in used if known[short].lower() not in text.lower()} if used else used
+    if not wanted:
+        return text
+
+    def spelt(word: re.Match[str]) -> str:
+        if word[0] not in wanted:
+            return word[0]
+        wanted.discard(word[0])
+        return f"{word[0]} ({known[word[0]]})"
+
+    return _WORD.sub(spelt, text)

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ketnoi.credentials import Keys, load_credentials
 from ketnoi.environment import Environment
 from ketnoi.errors import UsageError
+from ketnoi.home import Home
+from ketnoi.service_environment import ServiceEnvironments
+from ketnoi.services import MATCHING, SERVICES
 
 
 def read(cwd="/srv", **variables):
@@ -47,6 +51,23 @@ def test_children_inherit_none_of_our_keys_and_no_administrators_password():
         KETNOI_PORT="1", DATABASE_URL="postgresql://a:b@c/d", NATS_URL="nats://a:b@c", PATH="/bin"
     )
     assert environment.inherited == {"PATH": "/bin"}
+
+
+def test_what_one_service_reads_is_passed_on_to_it_alone(tmp_path):
+    environment = read(KETNOI_WEIGHTS_PATH="mine.toml", KETNOI_CAPACITY_PRICES="true")
+    environments = ServiceEnvironments(
+        environment=environment,
+        credentials=load_credentials(Home(tmp_path)),
+        keys=Keys(signing=tmp_path / "a", public=tmp_path / "b"),
+        ports={service.name: 1 for service in SERVICES},
+        database_url="postgresql://admin:x@127.0.0.1:1/ketnoi",
+        nats_url="nats://admin:x@127.0.0.1:1",
+    )
+    ours = {"KETNOI_WEIGHTS_PATH": "/srv/mine.toml", "KETNOI_CAPACITY_PRICES": "true"}
+    assert ours.items() <= environments.of(MATCHING).items()
+    for service in SERVICES:
+        if service is not MATCHING:
+            assert ours.keys().isdisjoint(environments.of(service))
 
 
 def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):

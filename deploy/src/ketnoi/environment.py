@@ -3,7 +3,7 @@
 import difflib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ketnoi.errors import UsageError
@@ -12,7 +12,23 @@ from shared.kernel import faults
 
 PREFIX = "KETNOI_"
 LARGEST_PORT = 65_535
-KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL", faults.VARIABLE)
+PASSED_ON = {
+    "svc-matching": (
+        "KETNOI_WEIGHTS_PATH",
+        "KETNOI_CAPACITY_PRICES",
+        "KETNOI_USUAL_CAPACITY",
+    ),
+}
+"""What an operator sets for one service; the service itself checks it."""
+
+KNOWN = (
+    "KETNOI_HOME",
+    "KETNOI_PORT",
+    "KETNOI_HOST",
+    "KETNOI_LOG_LEVEL",
+    *(name for names in PASSED_ON.values() for name in names),
+    faults.VARIABLE,
+)
 ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 
 
@@ -20,6 +36,7 @@ ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 class Environment:
     """`port` 0 means any free one; a missing URL means the embedded server.
 
+    `passed_on` holds by service what only that service reads.
     `crash_at` is for tests: the service that ends once, at its first start, and the point.
     """
 
@@ -30,6 +47,7 @@ class Environment:
     database_url: str | None
     nats_url: str | None
     inherited: Mapping[str, str]
+    passed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     crash_at: tuple[str, str] | None = None
 
     @classmethod
@@ -44,6 +62,7 @@ class Environment:
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
             inherited=without_ours(variables),
+            passed_on=_passed_on(variables, cwd),
             crash_at=_crash(variables.get(faults.VARIABLE)),
         )
 
@@ -54,6 +73,18 @@ def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in variables.items()
         if not name.startswith(PREFIX) and name not in ADMINISTRATOR_URLS
+    }
+
+
+def _passed_on(variables: Mapping[str, str], cwd: Path) -> dict[str, dict[str, str]]:
+    """Return what each service is told, with paths that mean the same wherever it runs."""
+    return {
+        service: {
+            name: str(cwd / value) if name.endswith("_PATH") else value
+            for name in names
+            if (value := variables.get(name))
+        }
+        for service, names in PASSED_ON.items()
     }
 
 

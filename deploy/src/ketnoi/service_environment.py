@@ -40,7 +40,7 @@ class ServiceEnvironments:
         }
 
     def _own(self, service: Service) -> dict[str, str]:
-        own = {}
+        own = dict(self.environment.passed_on.get(service.name, {}))
         if service.messaging:
             own["KETNOI_NATS_URL"] = nats_user_url(self.nats_url, service, self.credentials.nats)
         if service.name == GATEWAY.name:

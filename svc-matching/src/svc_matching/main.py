@@ -17,9 +17,14 @@ from svc_matching.api.epochs import router as epochs
 from svc_matching.api.gaps import router as gaps
 from svc_matching.api.matches import router as matches
 from svc_matching.api.preview import router as preview
+from svc_matching.api.proposals import router as proposals
+from svc_matching.api.untagged import router as untagged
+from svc_matching.api.vocabularies import router as vocabularies
 from svc_matching.settings import Settings
 from svc_matching.usecases.freshness import check_freshness, check_index, seconds_behind
 from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.untagged import UntaggedReports
+from svc_matching.usecases.vocabularies import Catalogues
 from svc_matching.worker import SERVICE, build_transactions, build_worker
 
 
@@ -44,11 +49,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Ranked, explained matches of demand and supply, and diagnoses.",
         version="1",
         settings=settings,
-        routers=[matches, diagnoses, preview, gaps, epochs],
+        routers=[matches, diagnoses, preview, gaps, proposals, untagged, vocabularies, epochs],
         health=_health(settings, transactions, worker),
         lifespan=lifespan,
     )
     app.state.transactions = transactions
+    app.state.catalogues = Catalogues()
+    app.state.untagged = UntaggedReports(transactions)
     return app
 
 

@@ -25,6 +25,8 @@ _SCOPES = {
     Scope.MATCHES_READ: "Read matches and diagnoses",
     Scope.IMPORTS_WRITE: "Import files",
     Scope.REPORTING_READ: "Read reports and indicators",
+    Scope.VOCABULARIES_PROPOSE: "Propose concepts and labels of the technology vocabulary",
+    Scope.VOCABULARIES_CURATE: "Accept and reject what was proposed to the vocabulary",
 }
 
 

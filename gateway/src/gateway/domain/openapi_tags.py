@@ -12,6 +12,7 @@ TAGS: dict[str, tuple[str, str]] = {
     "fairs": ("Techmart, Techdemo", "Technology fairs"),
     "imports": ("Nhập tệp", "Imports of whole files"),
     "matches": ("Kết quả khớp nối", "Matches and diagnoses"),
+    "vocabularies": ("Từ vựng công nghệ", "Technology vocabulary"),
     "interests": ("Bày tỏ quan tâm", "Expressions of interest"),
     "connections": ("Kết nối", "Connections, from introduction to mastery"),
     "reporting": ("Báo cáo và chỉ số", "Reports and indicators"),

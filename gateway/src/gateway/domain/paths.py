@@ -35,6 +35,7 @@ OWNERS: dict[str, Part] = {
     "match-preview": Part.MATCHING,
     "matching": Part.MATCHING,
     "gaps": Part.MATCHING,
+    "vocabularies": Part.MATCHING,
     "interests": Part.MATCHING,
     "connections": Part.MATCHING,
     "reporting": Part.REPORTING,

@@ -28,13 +28,16 @@ class Scope(StrEnum):
     MATCHES_READ = "matches:read"
     IMPORTS_WRITE = "imports:write"
     REPORTING_READ = "reporting:read"
+    VOCABULARIES_PROPOSE = "vocabularies:propose"
+    VOCABULARIES_CURATE = "vocabularies:curate"
 
 
 PARTNER_ROLES = frozenset(Role) - {Role.READER, Role.ANONYMOUS}
 """Roles that see things of visibility PARTNERS."""
 
-_DEMAND_SIDE = frozenset({Scope.DEMANDS_WRITE, Scope.MATCHES_READ, Scope.IMPORTS_WRITE})
-_SUPPLY_SIDE = frozenset({Scope.SUPPLIES_WRITE, Scope.MATCHES_READ, Scope.IMPORTS_WRITE})
+_BETWEEN = frozenset({Scope.MATCHES_READ, Scope.VOCABULARIES_PROPOSE})
+_DEMAND_SIDE = _BETWEEN | {Scope.DEMANDS_WRITE, Scope.IMPORTS_WRITE}
+_SUPPLY_SIDE = _BETWEEN | {Scope.SUPPLIES_WRITE, Scope.IMPORTS_WRITE}
 
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OPERATOR: frozenset(Scope),
@@ -43,7 +46,7 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.ENTERPRISE: _DEMAND_SIDE | {Scope.SUPPLIES_WRITE},
     Role.PROVIDER: _SUPPLY_SIDE,
     Role.EXCHANGE: _SUPPLY_SIDE,
-    Role.INTERMEDIARY: frozenset({Scope.MATCHES_READ}),
+    Role.INTERMEDIARY: _BETWEEN,
     Role.REPORTER: frozenset({Scope.REPORTING_READ}),
     Role.OPS: frozenset({Scope.REPORTING_READ}),
     Role.READER: frozenset({Scope.REPORTING_READ}),

@@ -21,11 +21,12 @@ class MatchState(StrEnum):
 
 
 class Family(StrEnum):
-    """Is it about this need? Is it right? Can it be taken in?"""
+    """Is it about this need? Is it right? Can it be taken in? Can it serve so many?"""
 
     RELEVANCE = "RELEVANCE"
     SUITABILITY = "SUITABILITY"
     FEASIBILITY = "FEASIBILITY"
+    MARKET = "MARKET"
 
 
 class Component(Contract):
@@ -35,7 +36,7 @@ class Component(Contract):
     family: Family
     value: float = Field(ge=0, le=1)
     weight: float = Field(ge=0, le=1)
-    contribution: float = Field(ge=0, le=1)
+    contribution: float = Field(ge=-1, le=1, description="Below 0 for a capacity price only.")
     known: bool = Field(description="False: the data is missing and counts as a neutral 0.5.")
 
 

@@ -10,6 +10,7 @@ from shared.contracts.identity import Caller, Scope
 from shared.http.auth import require_scope
 from shared.http.cursors import Cursors
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.vocabularies import Catalogues
 
 
 async def _connection(request: Request) -> AsyncIterator[AsyncConnection]:
@@ -27,6 +28,11 @@ async def _matcher(request: Request) -> Matcher:
     return matcher
 
 
+async def _catalogues(request: Request) -> Catalogues:
+    catalogues: Catalogues = request.app.state.catalogues
+    return catalogues
+
+
 async def _cursors(request: Request) -> Cursors:
     cursors: Cursors = request.app.state.cursors
     return cursors
@@ -35,6 +41,7 @@ async def _cursors(request: Request) -> Cursors:
 Reading = Annotated[AsyncConnection, Depends(_connection)]
 Moments = Annotated[MatchingTransactions, Depends(_transactions)]
 Matching = Annotated[Matcher, Depends(_matcher)]
+Words = Annotated[Catalogues, Depends(_catalogues)]
 PageCursors = Annotated[Cursors, Depends(_cursors)]
 MatchReader = Annotated[Caller, Depends(require_scope(Scope.MATCHES_READ))]
 Limit = Annotated[int, Query(ge=1, le=100, description="Matches on a page.")]

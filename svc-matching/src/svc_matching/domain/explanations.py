@@ -13,7 +13,13 @@ from shared.contracts.matches import (
     ReasonCode,
     Remedy,
 )
-from svc_matching.domain.words import COMPONENT_WORDS, REASON_WORDS, both, sentence
+from svc_matching.domain.words import (
+    COMPONENT_WORDS,
+    PRICE_LINE,
+    REASON_WORDS,
+    both,
+    sentence,
+)
 
 STRONG = 0.8
 _GAP_REMEDIES = {
@@ -38,6 +44,7 @@ def explain(
         _strong(strong),
         *(_obstacle(reason) for reason in obstacles),
         _missing(missing),
+        _priced(components),
     ]
     said = [part for part in parts if part is not None]
     return Explanation(
@@ -105,6 +112,17 @@ def _missing(missing: Sequence[Component]) -> tuple[str, str] | None:
     return (
         "chưa có dữ liệu về " + ", ".join(vi for vi, _ in words),
         "no data on " + ", ".join(en for _, en in words),
+    )
+
+
+def _priced(components: Sequence[Component]) -> tuple[str, str] | None:
+    charged = sum(-c.contribution for c in components if c.name == PRICE_LINE)
+    if not charged:
+        return None
+    figure = f"{charged:.6f}"
+    return (
+        "đứng đầu nhiều danh sách hơn khả năng phục vụ nên điểm bị hạ " + figure.replace(".", ","),
+        f"leads more lists than it can serve, so the score is lowered by {figure}",
     )
 
 

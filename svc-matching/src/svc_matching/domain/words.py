@@ -2,6 +2,9 @@
 
 from shared.contracts.matches import BilingualText, ReasonCode
 
+PRICE_LINE = "capacity_price"
+"""The component that says what the capacity price of a supply took off a score."""
+
 COMPONENT_WORDS = {
     "terms": ("nội dung kỹ thuật", "technical content"),
     "fields": ("lĩnh vực khoa học và công nghệ", "field of science and technology"),
@@ -21,6 +24,7 @@ COMPONENT_WORDS = {
     "capital": ("vốn", "capital"),
     "management": ("quản lý", "management"),
     "rnd": ("nghiên cứu và phát triển", "R&D"),
+    PRICE_LINE: ("giá năng lực phục vụ", "capacity price"),
 }
 
 REASON_WORDS = {

@@ -27,6 +27,7 @@ _CJK = "\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+|[.,;:!?()\[\]/\n]")
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_SCRIPT_WORD = re.compile("[\u1100-\u11ff\uac00-\ud7af]+|[\u30a0-\u30ff]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 
 _ENGLISH_STEMMER = Stemmer.Stemmer("english")
@@ -185,6 +186,11 @@ def analyse(text: str, language: str) -> TermCounts:
     return _latin(normal, _english, ENGLISH)
 
 
+def _whole(gram: str, run: str) -> str:
+    """Return the word around two characters, where the script shows its ends (한글, カタカナ)."""
+    return next((word for word in _SCRIPT_WORD.findall(run) if gram in word), gram)
+
+
 def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:
     """Return the words of `text` behind each wanted term, as first written there."""
     stem = _german if language == "de" else _english
@@ -203,7 +209,8 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
             continue
         previous = None
         if kind is _Form.CJK:
-            found.update({gram: gram for gram in _bigrams(word) if gram in wanted})
+            grams = [gram for gram in _bigrams(word) if gram in wanted]
+            found |= {gram: _whole(gram, word) for gram in grams if gram not in found}
         elif kind is not _Form.NO_WORD and (key := stem(lower)) in wanted:
             found.setdefault(key, word)
         if len(found) == len(wanted):

@@ -18,10 +18,10 @@ from shared.contracts.values import (
     TransferRight,
     TransferScope,
 )
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.quantities import Range
-from svc_matching.engine.vocabulary import LANGUAGES
 from svc_matching.engine.weights import LEVELS
 
 UNKNOWN = 0
@@ -66,10 +66,10 @@ def bits(chosen: Sequence[str], names: type[TransferForm | TransferPart | Transf
 
 
 class Names:
-    """Small numbers for open sets of codes; 0 is unknown."""
+    """Small numbers for open sets of codes; 0 is unknown, the `first` ones always come first."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    def __init__(self, first: Sequence[str] = ()) -> None:
+        self._numbers = {name: number for number, name in enumerate(first, start=1)}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -95,9 +95,7 @@ class Names:
 
 def language_names() -> Names:
     """Return numbers for languages; those that a demand can ask in have the same everywhere."""
-    names = Names()
-    names.mask(LANGUAGES)
-    return names
+    return Names(LANGUAGES)
 
 
 @lru_cache(maxsize=256)

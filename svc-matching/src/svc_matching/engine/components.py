@@ -115,7 +115,12 @@ class Components:
         wanted = wants.language[rows]
         english = np.uint64(self._columns.languages.mask(frozenset({"en"})))
         value = np.where((spoken & english) > 0, 0.6, 0.3)
-        value = np.where((spoken & wants.language_mask[rows]) > 0, 0.9, value)
+        translated = (spoken & wants.language_mask[rows]) > 0
+        # The 64th language and later ones have no bit; which those are, must not matter.
+        for place in np.flatnonzero((wants.language_mask[rows] == 0) & (wanted != 0)).tolist():
+            spoken_by = self._columns.facts[int(slots[place])].languages
+            translated[place] = wants.spoken[rows[place]] in spoken_by
+        value = np.where(translated, 0.9, value)
         value = np.where(language == wanted, 1.0, value)
         return _column(value, (language != 0) & (wanted != 0))
 

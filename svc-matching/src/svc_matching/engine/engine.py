@@ -8,6 +8,7 @@ from uuid import UUID
 
 from svc_matching.engine.demand_index import DemandEntry, DemandIndex
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
+from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.ranking import Ranker, bar_of, merge
@@ -15,7 +16,6 @@ from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.vectors import TextVector, vector_of
 from svc_matching.engine.views import View
-from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.engine.weights import Weights, load_weights
 
 
@@ -35,7 +35,11 @@ class Engine:
         self.supplies = SupplyIndex()
         self.demands = DemandIndex(self.lexicon)
         self._ranker = Ranker(self.supplies, self.weights)
-        self.vocabulary_version = load_vocabulary().version
+
+    @property
+    def vocabulary_version(self) -> str:
+        """What texts are read with; it changes with an epoch only."""
+        return vocabulary().version
 
     @property
     def statistics(self) -> Statistics:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import TypeAdapter
 
-from shared.contracts.matches import Component, Gate
+from shared.contracts.matches import Component, Family, Gate
+from svc_matching.domain.words import PRICE_LINE
 from svc_matching.engine.components import Slots
 from svc_matching.engine.gates import GATE_NAMES
 from svc_matching.engine.pairs import Pair
@@ -52,6 +53,12 @@ def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
     return [Features(row.tobytes(), each) for row, each in zip(rows, sure, strict=True)]
 
 
+def values_of(packed: bytes) -> list[int | None]:
+    """Return each component's value in millionths; None when it was not known."""
+    (values, *_) = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS)).tolist()
+    return [None if value == _UNKNOWN else value for value in values]
+
+
 def components_of(packed: bytes) -> list[Component]:
     """Read the components back; their contributions add up to the score exactly."""
     rows = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS))
@@ -71,6 +78,25 @@ def components_of(packed: bytes) -> list[Component]:
             )
         ]
     )
+
+
+def priced(components: list[Component], charge: int) -> list[Component]:
+    """Return components with a line for what the capacity price took off, in millionths.
+
+    It has no weight: it is no part of the mean that weights make.
+    """
+    if not charge:
+        return components
+    share = charge / MILLION
+    line = Component(
+        name=PRICE_LINE,
+        family=Family.MARKET,
+        value=share,
+        weight=0,
+        contribution=-share,
+        known=True,
+    )
+    return [*components, line]
 
 
 _PASSED = [Gate(name=name, passed=True) for name in GATE_NAMES.values()]

@@ -8,7 +8,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.translations import alternatives
+from svc_matching.engine.vocabulary import Vocabulary
 
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
@@ -61,6 +63,7 @@ class Lexicon:
         self._pools = bytearray()
         self._kinds = bytearray()
         self._sets: dict[tuple[int, str], WordSet | None] = {}
+        self._sets_of: Vocabulary | None = None
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -94,11 +97,11 @@ class Lexicon:
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Forget at the end the terms that came meanwhile; nothing may have kept their ids."""
-        size, sets = len(self._terms), len(self._sets)
+        size, sets, used = len(self._terms), len(self._sets), self._sets_of
         try:
             yield
         finally:
-            for key in list(islice(self._sets, sets, None)):
+            for key in list(islice(self._sets, sets if self._sets_of is used else 0, None)):
                 del self._sets[key]
             for term in self._terms[size:]:
                 del self._ids[term]
@@ -106,7 +109,10 @@ class Lexicon:
 
     def word_set(self, unit: int, language: str) -> WordSet | None:
         """Return the words that a unit may be in a language; None when it has no translation."""
-        key = unit, language
+        key, used = (unit, language), vocabulary()
+        if self._sets_of is not used:
+            self._sets.clear()
+            self._sets_of = used
         if key not in self._sets:
             found = alternatives(self._terms[unit], language)
             words, shares = zip(*found, strict=True) if found else ((), ())

@@ -10,13 +10,12 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from itertools import pairwise
 from math import log
 
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.stopwords import VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
-from svc_matching.engine.vocabulary import load_vocabulary
 
 SHADOW = "~"
 """What a term without marks begins with."""
@@ -36,7 +35,7 @@ class _Model:
     together: Mapping[tuple[str, str], float]
 
 
-@cache
+@kept()
 def _model() -> _Model:
     alone: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
@@ -54,9 +53,9 @@ def _model() -> _Model:
 
 
 def _words() -> Iterator[str]:
-    vocabulary = load_vocabulary()
-    yield from {word for lexicon in vocabulary.lexicons.values() for word in lexicon}
-    for label, _ in vocabulary.labels("vi"):
+    words = vocabulary()
+    yield from {word for lexicon in words.lexicons.values() for word in lexicon}
+    for label, _ in words.labels("vi"):
         yield label
 
 
@@ -116,7 +115,7 @@ def _likeliest(bare: Sequence[str], model: _Model) -> list[str]:
     return line[::-1]
 
 
-@lru_cache(maxsize=65_536)
+@kept(maxsize=65_536)
 def _joints(before: str, after: str) -> tuple[tuple[int, int, float], ...]:
     """Return which choices for two bare syllables are known side by side, and what that adds."""
     model = _model()

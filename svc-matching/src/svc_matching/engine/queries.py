@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.domain.vocabularies import LANGUAGES, TARGETS
 from svc_matching.engine.lexicon import (
     BROADER_KIND,
     CONCEPT_KIND,
@@ -30,7 +31,6 @@ from svc_matching.engine.vectors import (
     query,
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
-from svc_matching.engine.vocabulary import LANGUAGES, TARGETS
 
 EXTRA_QUERIES = len(TARGETS) + 1
 MAX_SETS = 256

@@ -6,14 +6,16 @@ Vietnamese, bare characters in Korean, Japanese, Chinese.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.analysers import form_of, in_characters, words_of
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.marks import has_marks, restore
-from svc_matching.engine.vocabulary import LANGUAGES, load_vocabulary
 
 CONCEPT, BROADER = "#", "^"
 INNER = 0.35
@@ -27,7 +29,7 @@ class _Tagger:
 
     def __init__(self, language: str) -> None:
         patterns: dict[str, str] = {}
-        for label, concept in load_vocabulary().labels(language):
+        for label, concept in vocabulary().labels(language):
             if words := words_of(label, language):
                 patterns.setdefault("".join(_piece(word, language) for word in words), concept)
         self._concepts = list(patterns.values())
@@ -48,7 +50,7 @@ class _Tagger:
                 yield self._concepts[number], start, end, True
 
 
-@cache
+@kept()
 def _tagger(language: str) -> _Tagger:
     return _Tagger(language)
 
@@ -66,11 +68,7 @@ def concepts_in(text: str, language: str) -> dict[str, float]:
 def concept_surfaces(text: str, language: str) -> dict[str, str]:
     """Return each concept of a text with the words that name it there first, as written."""
     language = _known(language)
-    pieces = _pieces(text, language)
-    if language == "vi" and not has_marks(text):
-        restored = _pieces(restore(text), language)
-        if len(restored) == len(pieces):
-            pieces = [(piece, word) for (piece, _), (_, word) in zip(restored, pieces, strict=True)]
+    pieces = _shown(text, language)
     ends = list(accumulate(len(piece) for piece, _ in pieces))
     between = "" if in_characters(language) else " "
     surfaces: dict[str, str] = {}
@@ -82,20 +80,56 @@ def concept_surfaces(text: str, language: str) -> dict[str, str]:
     return surfaces
 
 
+def uncovered(text: str, language: str) -> Iterator[list[str]]:
+    """Yield the words of a text that no label covers, those that follow each other together."""
+    language = _known(language)
+    pieces = _shown(text, language)
+    spans = _tagger(language).found("".join(piece for piece, _ in pieces))
+    covered = [(start, end) for _, start, end, inside in spans if not inside]
+    words: list[tuple[str, bool]] = []
+    at = place = 0
+    for piece, word in pieces:
+        begins, at = at, at + len(piece)
+        while place < len(covered) and covered[place][1] <= begins:
+            place += 1
+        is_covered = place < len(covered) and covered[place][0] < at
+        if language == "de" and words and words[-1][0] == word:  # a part of the compound before
+            words[-1] = word, words[-1][1] or is_covered
+        else:
+            words.append((word, is_covered))
+    for is_covered, run in groupby(words, key=itemgetter(1)):
+        if not is_covered:
+            yield [word for word, _ in run]
+
+
+def _shown(text: str, language: str) -> list[tuple[str, str]]:
+    """Return the words as the automaton sees them, with marks, each with the word as written."""
+    pieces = _pieces(text, language)
+    if language == "vi" and not has_marks(text):
+        restored = _pieces(restore(text), language)
+        if len(restored) == len(pieces):
+            return [(piece, word) for (piece, _), (_, word) in zip(restored, pieces, strict=True)]
+    return pieces
+
+
 def _known(language: str) -> str:
     """Return the language to look in, English for unknown ones."""
     return language if language in LANGUAGES else "en"
 
 
-@cache
+@kept()
 def broader_terms(concept: str) -> tuple[str, ...]:
     """Return the terms by which near concepts share credit: its own family's and its parents'.
 
     A sector's root says too little to be shared.
     """
-    concepts = load_vocabulary().concepts
+    concepts = vocabulary().concepts
+    if concept not in concepts:
+        return ()  # known to an analysis that an older version made
     family = [concept, *concepts[concept].broader]
-    return tuple(f"{BROADER}{name}" for name in family if concepts[name].broader)
+    return tuple(
+        f"{BROADER}{name}" for name in family if name in concepts and concepts[name].broader
+    )
 
 
 def _pieces(text: str, language: str) -> list[tuple[str, str]]:
@@ -117,13 +151,13 @@ def _piece(word: str, language: str) -> str:
     return form if in_characters(language) and not word.isascii() else f"<{form}>"
 
 
-@cache
+@kept()
 def _german_words() -> frozenset[str]:
-    words = (word.lower() for label, _ in load_vocabulary().labels("de") for word in label.split())
+    words = (word.lower() for label, _ in vocabulary().labels("de") for word in label.split())
     return frozenset(word for word in words if len(word) >= _SHORTEST_PART)
 
 
-@lru_cache(maxsize=16_384)
+@kept(maxsize=16_384)
 def _parts_of(compound: str) -> tuple[str, ...]:
     """Return the stems of a German compound's parts that labels know; none when it is not one."""
     found = _split(compound)

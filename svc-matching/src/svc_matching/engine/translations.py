@@ -6,12 +6,12 @@ query: its translations are one set, which is as rare as the set is, and whose b
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from typing import Self
 
+from svc_matching.domain.vocabularies import TARGETS, Concept
 from svc_matching.engine.analysers import form_of, terms_of, words_of
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.stopwords import VIETNAMESE
-from svc_matching.engine.vocabulary import TARGETS, Concept, load_vocabulary
 
 UNIT = "%"
 _LONGEST = 7
@@ -50,24 +50,24 @@ def _beginnings(words: Iterable[str]) -> Iterator[str]:
             end = word.find(" ", end + 1)
 
 
-@cache
+@kept()
 def _words() -> _Words:
     return _Words.of(_known())
 
 
-@cache
+@kept()
 def _lexicon(language: str) -> Mapping[str, tuple[str, ...]]:
-    return {_key(word): words for word, words in load_vocabulary().lexicons[language].items()}
+    return {_key(word): words for word, words in vocabulary().lexicons[language].items()}
 
 
-@cache
+@kept()
 def _labels() -> Mapping[str, Concept]:
     """Return the concept of each Vietnamese label."""
-    vocabulary = load_vocabulary()
-    return {_key(label): vocabulary.concepts[concept] for label, concept in vocabulary.labels("vi")}
+    words = vocabulary()
+    return {_key(label): words.concepts[concept] for label, concept in words.labels("vi")}
 
 
-@cache
+@kept()
 def _known() -> frozenset[str]:
     """Return all words that have a translation into any language."""
     return frozenset(_labels()).union(*(_lexicon(language) for language in TARGETS))
@@ -90,7 +90,7 @@ def units_in(text: str) -> dict[str, float]:
     return found
 
 
-@lru_cache(maxsize=65_536)
+@kept(maxsize=65_536)
 def _units_of(word: str) -> tuple[tuple[str, float], ...]:
     """Return the unit of a known word, and those of the words inside it."""
     known, parts = _words(), word.split(" ")
@@ -115,14 +115,15 @@ def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
         start = after
 
 
-@lru_cache(maxsize=131_072)
+@kept(maxsize=131_072)
 def alternatives(unit: str, language: str) -> Alternatives:
     """Return the terms of a language that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]
     weights: dict[str, float] = {}
     for place, foreign in enumerate(_lexicon(language).get(word, ())):
         _add(weights, terms_of(foreign, language), _DECAY**place)
-    labels = concept.labels[language] if (concept := _labels().get(word)) else ()
+    concept = _labels().get(word)
+    labels = concept.labels.get(language, ()) if concept else ()
     for place, label in enumerate(labels):
         _add(weights, terms_of(label, language), _LABELS * _DECAY**place)
     strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:_MAX_WORDS]

@@ -12,42 +12,37 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-LANGUAGES = ("vi", "en", "ko", "ja", "zh", "de")
-TARGETS = ("en", "ko", "ja", "zh", "de")
-"""What Vietnamese words are translated into."""
+from svc_matching.domain.vocabularies import LANGUAGES, TARGETS, Concept
+
 HEADER = ("id", "broader", *LANGUAGES)
 _BETWEEN = "|"
 _VERSION_DIGITS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """What a technology is called, language by language, and what it is a kind or part of."""
-
-    id: str
-    sector: str
-    broader: tuple[str, ...]
-    labels: Mapping[str, tuple[str, ...]]
-
-    def label(self, language: str) -> str:
-        """Return the preferred label, in English where the language has none."""
-        return next(iter(self.labels.get(language) or self.labels["en"]))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """One version of all concepts and words."""
+    """One version of all concepts and words; equal to itself alone."""
 
     version: str
     concepts: Mapping[str, Concept]
     lexicons: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Language → Vietnamese word or compound → its words, the most usual first."""
+    revision: int = 0
+    """How many changes of the curators it holds."""
 
     def labels(self, language: str) -> Iterator[tuple[str, str]]:
-        """Yield each label of a language with its concept's id."""
+        """Yield each label of a language with its concept's id; a deprecated one has none."""
         for concept in self.concepts.values():
-            for label in concept.labels[language]:
-                yield label, concept.id
+            if not concept.deprecated:
+                for label in concept.labels.get(language, ()):
+                    yield label, concept.id
+
+    def with_changes(self, revision: int, curated: Mapping[str, Concept]) -> "Vocabulary":
+        """Return this vocabulary with what curators have made of some concepts."""
+        if not revision:
+            return self
+        concepts = {**self.concepts, **curated}
+        return Vocabulary(f"{self.version}+{revision}", concepts, self.lexicons, revision)
 
 
 class VocabularyError(ValueError):

@@ -31,6 +31,7 @@ class Wants:
     refuses_used: NDArray[np.bool_]
     language: NDArray[np.int16]
     language_mask: NDArray[np.uint64]
+    spoken: tuple[str | None, ...]
     needed_by: NDArray[np.int32]
     ceiling: NDArray[np.float64]
     levels: NDArray[np.int8]
@@ -58,6 +59,7 @@ class Wants:
             refuses_used=array([demand.accepts_used is False for demand in demands], "?"),
             language=array([languages.number(demand.language) for demand in demands], "i2"),
             language_mask=array(masks, "u8"),
+            spoken=tuple(demand.language for demand in demands),
             needed_by=array([demand.needed_by or 0 for demand in demands], "i4"),
             ceiling=array([np.nan if d.ceiling is None else d.ceiling for d in demands], "f8"),
             levels=array([[level or 0 for level in demand.levels] for demand in demands], "i1"),

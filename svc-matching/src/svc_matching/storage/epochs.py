@@ -21,6 +21,14 @@ async def read_newest_number(connection: AsyncConnection) -> int:
     return int(found or 0)
 
 
+async def read_newest_revision(connection: AsyncConnection) -> int:
+    """Return which revision of the vocabulary the newest epoch reads with."""
+    found = await connection.scalar(
+        select(epoch.c.vocabulary_revision).order_by(epoch.c.number.desc()).limit(1)
+    )
+    return int(found or 0)
+
+
 async def write(connection: AsyncConnection, row: dict[str, Any]) -> None:
     await connection.execute(insert(epoch).values(**row))
     await connection.execute(delete(epoch).where(epoch.c.number <= row["number"] - KEPT))

@@ -1,4 +1,8 @@
-"""Match rows: writing lists, and reading them from either side."""
+"""Match rows: writing lists, and reading them from either side.
+
+What readers see is in the order of the `shown` score, which is the stored one less the capacity
+price; what the engine goes on from is as it was stored.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,7 +17,8 @@ from shared.contracts.matches import MatchState
 from svc_matching.domain.items import OPEN
 from svc_matching.storage.bulk import among, as_columns, given_rows
 from svc_matching.storage.items import seen_by
-from svc_matching.storage.tables import item, match
+from svc_matching.storage.prices import joined, shown
+from svc_matching.storage.tables import item, match, price
 
 
 class Place(NamedTuple):
@@ -100,40 +105,48 @@ async def delist(
 
 def _rank() -> Any:
     """The place of a row among its demand's listed ones; 0 when it has left the list."""
-    other = match.alias("other")
+    other, its_price = match.alias("other"), price.alias("its_price")
     better = or_(
-        other.c.score > match.c.score,
-        and_(other.c.score == match.c.score, other.c.supply_id < match.c.supply_id),
+        shown(other, its_price) > _shown,
+        and_(shown(other, its_price) == _shown, other.c.supply_id < match.c.supply_id),
     )
     place = (
         select(func.count() + 1)
+        .select_from(joined(other, its_price))
         .where(other.c.demand_id == match.c.demand_id, other.c.listed, better)
+        .correlate(match, price)
         .scalar_subquery()
     )
     return case((match.c.listed, place), else_=0).label("rank")
 
 
+_shown = shown(match, price)
+
+
 def _rows() -> Select[tuple[Any, ...]]:
-    return select(match, _rank())
+    columns = select(match, _shown.label("shown"), _rank())
+    return columns.select_from(joined(match, price))
 
 
 def _page() -> Any:
-    order = match.c.score.desc(), match.c.supply_id
+    order = _shown.desc(), match.c.supply_id
+    rank = func.row_number().over(order_by=order).label("rank")
     return (
-        select(match, func.row_number().over(order_by=order).label("rank"))
+        select(match, _shown.label("shown"), rank)
+        .select_from(joined(match, price))
         .where(match.c.demand_id == bindparam("demand_id"), match.c.listed)
         .subquery()
     )
 
 
 _RANKED = _page()
-# From behind a (score, supply_id) on; before the first page both are beyond all others.
+# From behind a (shown score, supply_id) on; before the first page both are beyond all others.
 _PAGE = (
     select(_RANKED)
     .where(
         or_(
-            _RANKED.c.score < bindparam("score"),
-            and_(_RANKED.c.score == bindparam("score"), _RANKED.c.supply_id > bindparam("after")),
+            _RANKED.c.shown < bindparam("score"),
+            and_(_RANKED.c.shown == bindparam("score"), _RANKED.c.supply_id > bindparam("after")),
         )
     )
     .order_by(_RANKED.c.rank)
@@ -148,7 +161,7 @@ async def read_page(
     limit: int,
     after: tuple[int, UUID] | None,
 ) -> Sequence[Row[Any]]:
-    """Return a demand's listed rows, best first, from behind (score, supply_id) on."""
+    """Return a demand's listed rows, best first, from behind (shown score, supply_id) on."""
     score, supply_id = after or _FROM_THE_TOP
     given = {"demand_id": demand_id, "score": score, "after": supply_id, "limit": limit}
     found: Sequence[Row[Any]] = (await connection.execute(_PAGE, given)).all()
@@ -179,11 +192,11 @@ async def read_page_of_supply(
         score, demand_id = after
         statement = statement.where(
             or_(
-                match.c.score < score,
-                and_(match.c.score == score, match.c.demand_id > demand_id),
+                _shown < score,
+                and_(_shown == score, match.c.demand_id > demand_id),
             )
         )
-    ordered = statement.order_by(match.c.score.desc(), match.c.demand_id).limit(limit)
+    ordered = statement.order_by(_shown.desc(), match.c.demand_id).limit(limit)
     found: Sequence[Row[Any]] = (await connection.execute(ordered)).all()
     return found
 

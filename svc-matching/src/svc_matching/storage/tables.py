@@ -15,11 +15,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from shared.db import idempotency_table
 from shared.outbox import MessagingTables
 
 metadata = MetaData()
 
 messaging = MessagingTables.on(metadata)
+idempotency = idempotency_table(metadata)
 
 # Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
 # that a start needs no analysis. Gaps are counted by the first `field` and `industry` of a demand
@@ -115,4 +117,58 @@ epoch = Table(
     Column("weights_version", Text, nullable=False),
     Column("statistics", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("priced_at", DateTime(timezone=True)),
+    Column("vocabulary_version", Text, nullable=False),
+    Column("vocabulary_revision", Integer, nullable=False),
+)
+
+# Analyses made with the next vocabulary, of these very versions; empty where nothing differs.
+item_next = Table(
+    "item_next",
+    metadata,
+    Column("item_id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("db_epoch", Integer, nullable=False),
+    Column("analyser", Text, nullable=False),
+    Column("analysis", LargeBinary),
+)
+
+vocabulary_proposal = Table(
+    "vocabulary_proposal",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposer_role", Text, nullable=False),
+    Column("concept_id", Text, nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("decided_by", Text),
+    Column("decider_role", Text),
+    Column("decision_reason", Text),
+    Column("vocabulary_version", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+# The log of accepted changes; `concept` is the whole concept as it is from then on.
+vocabulary_revision = Table(
+    "vocabulary_revision",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("vocabulary_version", Text, nullable=False),
+    Column("concept_id", Text, nullable=False),
+    Column("concept", JSONB, nullable=False),
+    Column("proposal_id", Uuid, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# What a supply's scores are lowered by when lists of that epoch are read, in millionths.
+price = Table(
+    "price",
+    metadata,
+    Column("index_epoch", Integer, primary_key=True, autoincrement=False),
+    Column("supply_id", Uuid, primary_key=True),
+    Column("price", Integer, nullable=False),
 )

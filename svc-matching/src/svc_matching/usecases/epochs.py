@@ -11,11 +11,14 @@ from shared.db.database import is_passing
 from shared.kernel.clock import vietnam_date
 from shared.kernel.errors import ForbiddenError
 from shared.kernel.faults import crash_point
+from shared.outbox import UnitOfWork
 from shared.telemetry import get_logger
 from svc_matching.domain.epochs import is_time_to_freeze
+from svc_matching.engine.in_use import vocabulary
 from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.prices import keep_prices
 
 log = get_logger("epochs")
 
@@ -24,12 +27,13 @@ LOOK_SECONDS = 0.25
 
 
 async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -> None:
-    """Freeze and rank until `stop`; batches are short, so that events get their turn between."""
+    """Freeze, rank and price until `stop`; batches are short: events get their turn between."""
     while not stop.is_set():
         try:
             await freeze_when_due(transactions)
             while transactions.matcher.has_pending and not stop.is_set():
                 await rank_pending(transactions)
+            await keep_prices(transactions)
         except Exception as error:
             if not is_passing(error):
                 raise
@@ -44,30 +48,36 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
     if not matcher.loaded or not await _is_due(matcher):
         return False
     async with transactions.begin() as work:
-        number = await epochs.read_newest_number(work.connection) + 1
-        engine = matcher.engine
-        statistics = await matcher.run(engine.freeze, number)
-        row = {
-            "number": number,
-            "supplies": statistics.documents,
-            "weights_version": engine.weights.version,
-            "statistics": await matcher.run(statistics.dump, engine.lexicon),
-            "created_at": work.now,
-        }
-        await epochs.write(work.connection, row)
-        crash_point("epoch_freeze")
-        matcher.doubt((), epoch=True)
-        engine.year = vietnam_date(work.now).year
-        await matcher.run(engine.adopt, statistics)
+        await open_epoch(work, matcher)
     matcher.has_pending = True
-    matcher.weights_changed = False
-    matcher.supplies_changed_at = None
-    log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
     return True
 
 
+async def open_epoch(work: UnitOfWork, matcher: Matcher) -> None:
+    """Freeze the statistics of the supplies as they are, and weigh by them from now on."""
+    engine = matcher.engine
+    number = await epochs.read_newest_number(work.connection) + 1
+    statistics = await matcher.run(engine.freeze, number)
+    row = {
+        "number": number,
+        "supplies": statistics.documents,
+        "weights_version": engine.weights.version,
+        "vocabulary_version": engine.vocabulary_version,
+        "vocabulary_revision": vocabulary().revision,
+        "statistics": await matcher.run(statistics.dump, engine.lexicon),
+        "created_at": work.now,
+    }
+    await epochs.write(work.connection, row)
+    crash_point("epoch_freeze")
+    matcher.doubt((), epoch=True)
+    engine.year = vietnam_date(work.now).year
+    await matcher.run(engine.adopt, statistics)
+    work.after_commit(matcher.note_epoch)
+    log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
+
+
 async def _is_due(matcher: Matcher) -> bool:
-    if matcher.weights_changed:
+    if matcher.rules_changed:
         return True
     if matcher.supplies_changed_at is None:
         return False

@@ -9,7 +9,7 @@ from shared.contracts.demands import DemandProfile, DemandState
 from shared.contracts.supplies import SupplyProfile, SupplyState
 from shared.outbox import UnitOfWork
 from svc_matching.domain.items import OPEN, DemandArrival, ItemKind, SupplyArrival, published_by
-from svc_matching.engine.analysers import ANALYSER_VERSION
+from svc_matching.engine.analyses import analyser
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.views import View, pack, views_of
 from svc_matching.storage import diagnoses, items, matches
@@ -117,7 +117,7 @@ def _row(
         "visibility": state.visibility,
         "province": state.province if isinstance(state, DemandState) else None,
         "profile": state.model_dump_json(include=profile_fields, exclude_defaults=True),
-        "analyser": ANALYSER_VERSION,
+        "analyser": analyser(),
         "analysis": pack(views),
         "updated_at": work.now,
         **_counted_by(state),

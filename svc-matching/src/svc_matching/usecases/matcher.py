@@ -8,7 +8,7 @@ the next one reads those items again before it begins.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -24,14 +24,17 @@ from shared.outbox import MessagingTables, Transactions, UnitOfWork
 from shared.telemetry import get_logger
 from svc_matching.domain.items import OPEN, ItemKind, is_offered
 from svc_matching.domain.preview import AT_ONCE
-from svc_matching.engine.analysers import ANALYSER_VERSION
+from svc_matching.engine.analyses import analyser
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
+from svc_matching.engine.in_use import use_vocabulary, vocabulary
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
+from svc_matching.engine.weights import Weights
 from svc_matching.storage import epochs, items
+from svc_matching.usecases.vocabularies import read_vocabulary
 
 log = get_logger("matcher")
 
@@ -40,17 +43,30 @@ T = TypeVar("T")
 
 
 class Matcher:
-    """The engine, the thread it runs in, and what is in doubt."""
+    """The engine, the thread it runs in, and what is in doubt.
 
-    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
-        self.engine = Engine(year=vietnam_date(clock()).year)
+    `usual_capacity` is what capacity prices take a supply for that does not say how many transfers
+    at a time it can take on; None: there are no prices.
+    """
+
+    def __init__(
+        self,
+        weights: Weights | None = None,
+        *,
+        quiet_seconds: float = 1.0,
+        usual_capacity: int | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.engine = Engine(weights, year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
+        self.usual_capacity = usual_capacity
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
         self.has_pending = True
-        self.weights_changed = False
+        self.rules_changed = False
         self.supplies_changed_at: float | None = None
+        self.priced_epoch: int | None = None
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matching-engine")
         self._doubted: set[UUID] = set()
@@ -75,6 +91,11 @@ class Matcher:
         self._doubted.clear()
         self._epoch_doubted = False
 
+    def note_epoch(self) -> None:
+        """An epoch has opened: nothing that it freezes has changed since."""
+        self.rules_changed = False
+        self.supplies_changed_at = None
+
     def note_supplies(self) -> None:
         """Remember that the supplies have just changed."""
         self.supplies_changed_at = asyncio.get_running_loop().time()
@@ -90,17 +111,26 @@ class Matcher:
         number = await epochs.read_newest_number(connection)
         if self._read is None or self._read.statistics.epoch != number:
             newest = await epochs.read_newest(connection)
+            await self._read_with(connection, newest.vocabulary_revision if newest else 0)
             self._read = await asyncio.to_thread(_read_frozen, newest)
         return self._read
+
+    async def read_as_indexed(self, connection: AsyncConnection) -> None:
+        """Read texts with the vocabulary of the newest epoch, also where no index is kept."""
+        if not self.loaded:
+            await self._read_with(connection, await epochs.read_newest_revision(connection))
 
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
             self.engine = Engine(self.engine.weights, year=self.engine.year)
+            revision = await epochs.read_newest_revision(connection)
+            await self._read_with(connection, revision, again=True)
             await self._load(connection)
             await self._adopt_newest(connection)
             self.settle()
             self.loaded = True
+            self.priced_epoch = None
         elif self._doubted or self._epoch_doubted:
             log.warning("index_in_doubt", items=len(self._doubted), epoch=self._epoch_doubted)
             if self._epoch_doubted:
@@ -112,9 +142,19 @@ class Matcher:
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
         self.engine.year = vietnam_date(self._clock()).year
         newest = await epochs.read_newest(connection)
+        await self._read_with(connection, newest.vocabulary_revision if newest else 0)
         await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
         if newest is not None:
-            self.weights_changed = newest.weights_version != self.engine.weights.version
+            rules = self.engine.weights.version, self.engine.vocabulary_version
+            self.rules_changed = (newest.weights_version, newest.vocabulary_version) != rules
+
+    async def _read_with(
+        self, connection: AsyncConnection, revision: int, *, again: bool = False
+    ) -> None:
+        """Read texts with a revision of the vocabulary."""
+        if again or vocabulary().revision != revision:
+            use = partial(use_vocabulary, await read_vocabulary(connection, revision))
+            await self.run(use)
 
     async def _load(self, connection: AsyncConnection) -> None:
         for kind, statuses in (
@@ -134,21 +174,22 @@ class Matcher:
         self, connection: AsyncConnection, rows: list[items.ItemRow]
     ) -> None:
         """Analyse anew what an older analyser has read."""
-        old = [place for place, row in enumerate(rows) if row.analyser != ANALYSER_VERSION]
+        current = analyser()
+        old = [place for place, row in enumerate(rows) if row.analyser != current]
         copies = await items.read_copies(connection, [rows[place].id for place in old])
         for place in old:
             row = rows[place]
             profile = read_profile(row.kind, copies[row.id].profile)
             analysis = pack(await self.run(views_of, profile))
-            await items.store_analysis(connection, row.id, ANALYSER_VERSION, analysis)
+            await items.store_analysis(connection, row.id, current, analysis)
             rows[place] = items.ItemRow(
-                row.id, row.kind, row.status, row.profile, ANALYSER_VERSION, analysis, row.bar
+                row.id, row.kind, row.status, row.profile, current, analysis, row.bar
             )
 
     async def _read_again(self, connection: AsyncConnection) -> None:
         rows = await items.read_rows(connection, self._doubted)
         await self._refresh_analyses(connection, rows)
-        await self.run(_replace_rows, self.engine, rows, frozenset(self._doubted))
+        await self.run(replace_rows, self.engine, rows, frozenset(self._doubted))
 
 
 class MatchingTransactions(Transactions):
@@ -173,6 +214,13 @@ class MatchingTransactions(Transactions):
             await self.matcher.prepare(work.connection)
             work.after_commit(self.matcher.settle)
             yield work
+
+    def aside(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Open a transaction that changes nothing of what the index is made of; it waits for none.
+
+        It needs no index either.
+        """
+        return super().begin()
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[AsyncConnection]:
@@ -239,8 +287,11 @@ def _load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> Non
             engine.set_bar(row.id, row.bar)
 
 
-def _replace_rows(engine: Engine, rows: list[items.ItemRow], doubted: frozenset[UUID]) -> None:
+def replace_rows(
+    engine: Engine, rows: list[items.ItemRow], doubted: frozenset[UUID], *, weigh: bool = True
+) -> None:
+    """Put items into the index as the tables have them now; runs in the engine's thread."""
     for item_id in doubted:
         engine.drop_demand(item_id)
         engine.drop_supply(item_id)
-    _load_rows(engine, rows, weigh=True)
+    _load_rows(engine, rows, weigh=weigh)

@@ -31,7 +31,7 @@ from svc_matching.domain.matches import (
     require_supply_side,
     visibilities_of,
 )
-from svc_matching.engine.features import components_of, passed_gates
+from svc_matching.engine.features import components_of, passed_gates, priced
 from svc_matching.engine.matched import DemandText, MatchedTerm
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
@@ -71,7 +71,7 @@ async def read_demand_matches(
         return Page([], pending=demand.status == OPEN, next=None)
     rows = await matches.read_page(connection, demand_id, limit + 1, after)
     shown = rows[:limit]
-    following = (shown[-1].score, shown[-1].supply_id) if len(rows) > limit else None
+    following = (shown[-1].shown, shown[-1].supply_id) if len(rows) > limit else None
     found = await _render(connection, matcher, shown, from_supply=False)
     return Page(found, pending=False, next=following)
 
@@ -91,7 +91,7 @@ async def read_supply_matches(
         connection, supply_id, limit + 1, after, seen, caller.tenant, provinces_of(caller)
     )
     shown = rows[:limit]
-    following = (shown[-1].score, shown[-1].demand_id) if len(rows) > limit else None
+    following = (shown[-1].shown, shown[-1].demand_id) if len(rows) > limit else None
     found = await _render(connection, matcher, shown, from_supply=True)
     return Page(found, pending=False, next=following)
 
@@ -194,7 +194,7 @@ class _Reader:
 
     def _match(self, row: Row[Any], terms: Sequence[MatchedTerm]) -> Match:
         demand, supply = self._sides(row)
-        components = components_of(row.components)
+        components = priced(components_of(row.components), row.score - row.shown)
         return Match(
             id=row.id,
             demand_id=row.demand_id,
@@ -202,7 +202,7 @@ class _Reader:
             supply_id=row.supply_id,
             supply_version=row.supply_version,
             rank=row.rank,
-            score=row.score / MILLION,
+            score=row.shown / MILLION,
             confidence=row.confidence / MILLION,
             state=row.state,
             supply=None if self._hidden else card_of(SupplyCard, supply.profile),

@@ -21,14 +21,20 @@ from svc_matching.domain.preview import (
 )
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts
-from svc_matching.engine.features import Features, components_of, pack_features, passed_gates
+from svc_matching.engine.features import (
+    Features,
+    components_of,
+    pack_features,
+    passed_gates,
+    priced,
+)
 from svc_matching.engine.matched import DemandText, MatchedTerm
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.views import View, unpack, views_of
 from svc_matching.engine.weights import MILLION
-from svc_matching.storage import items
+from svc_matching.storage import items, prices
 from svc_matching.storage.items import Copy
 from svc_matching.usecases.diagnoses import near_miss_of
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
@@ -40,18 +46,26 @@ class _Found:
     """What the engine says of the demand, and what it weighed by."""
 
     ranking: Ranking
-    listed: Sequence[tuple[Pair, Features]]
+    features: Sequence[Features]
     frozen: Frozen
     weights_version: str
     vocabulary_version: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
-    """A supply in its place, with the words that it shares with the demand."""
+class _Place:
+    """A listed pair; `charge` is what the capacity price took off its score."""
 
     pair: Pair
     features: Features
+    charge: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A supply in its place, with the words that it shares with the demand."""
+
+    place: _Place
     copy: Copy
     text: Text[SupplyProfile]
     terms: Sequence[MatchedTerm]
@@ -66,11 +80,13 @@ async def preview_matches(
     async with _turn(matcher):
         views = await matcher.run(views_of, demand)
         async with transactions.look() as connection:
-            found = await matcher.run(_rank, matcher.engine, demand, views, asked.limit)
-            shown = {pair.supply_id for pair, _ in found.listed}
-            shown.update(pair.supply_id for pair in found.ranking.missed)
+            found = await matcher.run(_rank, matcher.engine, demand, views)
+            shown = {pair.supply_id for pair in (*found.ranking.listed, *found.ranking.missed)}
             copies = await items.read_copies(connection, shown)
-        return await asyncio.to_thread(_tell, demand, views, found, copies)
+            epoch = found.frozen.statistics.epoch
+            charged = await prices.read_prices(connection, epoch, shown)
+        places = _places(found, charged)[: asked.limit]
+        return await asyncio.to_thread(_tell, demand, views, found, places, copies)
 
 
 @asynccontextmanager
@@ -102,23 +118,34 @@ async def _turn(matcher: Matcher) -> AsyncIterator[None]:
         ) from error
 
 
-def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View], limit: int) -> _Found:
+def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View]) -> _Found:
     """Rank; runs in the engine's thread."""
     facts = demand_facts(demand, views)
     ranking = engine.preview(facts, views)
-    listed = ranking.listed[:limit]
-    features = pack_features(listed, engine.weights)
     return _Found(
         ranking,
-        list(zip(listed, features, strict=True)),
+        pack_features(ranking.listed, engine.weights),
         engine.frozen,
         engine.weights.version,
         engine.vocabulary_version,
     )
 
 
+def _places(found: _Found, charged: Mapping[UUID, int]) -> list[_Place]:
+    """Return the list as a reader would see it: by the scores less the capacity prices."""
+    places = []
+    for pair, features in zip(found.ranking.listed, found.features, strict=True):
+        charge = min(charged.get(pair.supply_id, 0), pair.score)
+        places.append(_Place(pair._replace(score=pair.score - charge), features, charge))
+    return sorted(places, key=lambda place: place.pair.rank_key)
+
+
 def _tell(
-    demand: DemandProfile, views: Sequence[View], found: _Found, copies: Mapping[UUID, Copy]
+    demand: DemandProfile,
+    views: Sequence[View],
+    found: _Found,
+    places: Sequence[_Place],
+    copies: Mapping[UUID, Copy],
 ) -> MatchPreview:
     near_misses = [
         near_miss_of(miss, demand, copies[miss.supply_id], unchanged=True)
@@ -127,7 +154,7 @@ def _tell(
     misses = [codes_of(miss) for miss in near_misses]
     code = decide(matched=found.ranking.witness is not None, misses=misses)
     return MatchPreview(
-        items=_matches(demand, views, found, copies),
+        items=_matches(demand, views, found, places, copies),
         diagnosis=code,
         near_misses=near_misses,
         remedies=remedies(code, near_misses),
@@ -136,32 +163,37 @@ def _tell(
 
 
 def _matches(
-    demand: DemandProfile, views: Sequence[View], found: _Found, copies: Mapping[UUID, Copy]
+    demand: DemandProfile,
+    views: Sequence[View],
+    found: _Found,
+    places: Sequence[_Place],
+    copies: Mapping[UUID, Copy],
 ) -> list[PreviewedMatch]:
     wanted, text = Text(demand, views), DemandText(views, found.frozen)
     offers = []
-    for pair, features in found.listed:
-        copy = copies[pair.supply_id]
+    for place in places:
+        copy = copies[place.pair.supply_id]
         profile = SupplyProfile.model_validate_json(copy.profile)
         offered = Text(profile, unpack(copy.analysis))
         terms = text.matched(offered.views)
         # All terms are wanted before the first is asked for: each text is searched once.
         wanted.want(each.term for each in terms)
         offered.want(each.found for each in terms)
-        offers.append(_Offer(pair, features, copy, offered, terms))
+        offers.append(_Offer(place, copy, offered, terms))
     return [_match(rank, wanted, offer, found) for rank, offer in enumerate(offers, start=1)]
 
 
 def _match(rank: int, wanted: Text[DemandProfile], offer: _Offer, found: _Found) -> PreviewedMatch:
     profile, status = offer.text.profile, SupplyStatus(offer.copy.status)
-    components = components_of(offer.features.components)
-    obstacles = reasons_between(offer.pair.reasons, wanted.profile, profile, status, unchanged=True)
+    pair, features = offer.place.pair, offer.place.features
+    components = priced(components_of(features.components), offer.place.charge)
+    obstacles = reasons_between(pair.reasons, wanted.profile, profile, status, unchanged=True)
     return PreviewedMatch(
-        supply_id=offer.pair.supply_id,
+        supply_id=pair.supply_id,
         supply_version=offer.copy.version,
         rank=rank,
-        score=offer.pair.score / MILLION,
-        confidence=offer.features.confidence / MILLION,
+        score=pair.score / MILLION,
+        confidence=features.confidence / MILLION,
         supply=card_of(SupplyCard, profile),
         components=components,
         gates=passed_gates(),

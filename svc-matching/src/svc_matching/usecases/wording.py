@@ -16,11 +16,11 @@ from shared.contracts.supplies import SupplyProfile
 from svc_matching.domain.explanations import explain
 from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import surfaces
+from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.marks import SHADOW, has_marks, restore
 from svc_matching.engine.matched import MatchedTerm
 from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
 from svc_matching.engine.views import View, plain_text
-from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.engine.weights import MILLION
 
 P = TypeVar("P", DemandProfile, SupplyProfile)
@@ -72,7 +72,8 @@ def _named(term: str, demand: Text[DemandProfile]) -> str:
 
 def _spoken(term: str) -> str:
     if term[0] in (CONCEPT, BROADER):
-        return load_vocabulary().concepts[term[1:]].label("vi")
+        known = vocabulary().concepts.get(term[1:])
+        return known.label("vi") if known else term[1:]
     return term.lstrip("=~%").replace("_", " ")
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -23,9 +22,11 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile
 from svc_matching.engine import analysers, demand_index, lexicon, translations, vectors, views
 from svc_matching.engine.engine import Engine
+from svc_matching.engine.in_use import reading_with
 from svc_matching.engine.queries import queries_of
 from svc_matching.engine.statistics import Statistics
 from svc_matching.engine.vectors import QueryVector
+from svc_matching.engine.vocabulary import load_vocabulary
 
 Patch = tuple[object, str, Any]
 
@@ -83,20 +84,21 @@ PARTS: dict[str, Callable[[], list[Patch]]] = {
 
 @contextmanager
 def without(patches: Sequence[Patch]) -> Iterator[None]:
-    """Leave a part out, and forget what was remembered with or without it."""
+    """Leave a part out; what is remembered of the whole is neither used nor changed."""
     with ExitStack() as stack:
         for target, name, value in patches:
             stack.enter_context(patch.object(target, name, value))
-        _forget(analysers, translations)
+        _forget_terms()
+        # A copy of the vocabulary has its own memory of all that is derived from it.
+        stack.enter_context(reading_with(replace(load_vocabulary())))
         yield
-    _forget(analysers, translations)
+    _forget_terms()
 
 
-def _forget(*modules: ModuleType) -> None:
-    for module in modules:
-        for value in vars(module).values():
-            if callable(clear := getattr(value, "cache_clear", None)):
-                clear()
+def _forget_terms() -> None:
+    for value in vars(analysers).values():
+        if callable(clear := getattr(value, "cache_clear", None)):
+            clear()
 
 
 def ranked(chosen: RetrievalSet, product: Product, *, marks: bool) -> list[float]:

@@ -21,6 +21,8 @@ from shared.contracts.messaging import consumers_of
 from shared.db.migrate import upgrade
 from shared.kernel.ids import new_id
 from shared.nats import Bus
+from svc_matching.engine.languages import choose_language
+from svc_matching.engine.marks import restore
 from svc_matching.engine.tagging import concepts_in
 from svc_matching.engine.translations import units_in
 from svc_matching.main import create_app
@@ -235,6 +237,6 @@ def vocabulary_is_loaded() -> None:
     """Read it before any test that watches its time."""
     for language in ("vi", "en", "ko", "ja", "zh", "de"):
         concepts_in("a", language)
-    concepts_in("a", "vi", marked=False)
     units_in("a")
-    units_in("a", marked=False)
+    restore("a")
+    choose_language("a", None)

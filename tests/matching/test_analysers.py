@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile
 from shared.contracts.values import Translation
+from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import analyse, surfaces
 from svc_matching.engine.languages import choose_language
 from svc_matching.engine.views import pack, unpack, views_of
@@ -17,10 +19,10 @@ from svc_matching.engine.views import pack, unpack, views_of
 
 def test_text_without_marks_shares_the_shadows_of_text_with_marks() -> None:
     marked, bare = analyse("sấy chè xanh", "vi"), analyse("say che xanh", "vi")
-    assert {"~say", "~che", "~say_che", "~che_xanh"} <= marked.counts.keys() & bare.counts.keys()
-    assert "=sấy_chè" in marked.counts
-    assert marked.marked
-    assert not bare.marked
+    shared = marked.counts.keys() & bare.counts.keys()
+    assert {"~say", "~che", "~say_che", "~che_xanh"} <= shared
+    assert "=sấy" in marked.counts
+    assert "=sấy" not in bare.counts
 
 
 def test_decomposed_text_gives_the_same_terms() -> None:
@@ -33,11 +35,16 @@ def test_both_tone_placements_give_the_same_terms(old: str, new: str) -> None:
     assert analyse(old, "vi") == analyse(new, "vi")
 
 
-def test_bigrams_do_not_cross_punctuation_or_stop_words() -> None:
-    counts = analyse("sấy, chè và cà phê", "vi").counts
-    assert "=sấy_chè" not in counts
-    assert "=chè_cà" not in counts
-    assert "=cà_phê" in counts
+def test_pairs_do_not_cross_punctuation() -> None:
+    counts = analyse("sấy, chè cà phê", "vi").counts
+    assert "~say_che" not in counts
+    assert "~ca_phe" in counts
+
+
+def test_a_stop_word_counts_only_beside_a_word() -> None:
+    counts = analyse("bộ cân bằng của các", "vi").counts
+    assert "~can_bang" in counts
+    assert {"=bằng", "~cua_cac", "=của"}.isdisjoint(counts)
 
 
 def test_foreign_words_in_vietnamese_meet_the_english_stem() -> None:
@@ -91,8 +98,8 @@ def test_the_language_is_guessed_when_missing_or_plainly_wrong(
 
 
 def test_surfaces_show_the_words_as_they_were_written() -> None:
-    found = surfaces("Lò Sấy chè xanh", "vi", frozenset({"=sấy_chè", "~say_che", "=xanh"}))
-    assert found == {"=sấy_chè": "Sấy chè", "~say_che": "Sấy chè", "=xanh": "xanh"}
+    found = surfaces("Lò Sấy chè xanh", "vi", frozenset({"~say_che", "=xanh"}))
+    assert found == {"~say_che": "Sấy chè", "=xanh": "xanh"}
     assert surfaces("Dried teas", "en", frozenset({"tea"})) == {"tea": "teas"}
 
 
@@ -130,3 +137,36 @@ def test_reading_a_long_text_takes_milliseconds_not_seconds() -> None:
     began = time.perf_counter()
     analyse(text, "vi")
     assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "full"),
+    [
+        ("vi", "Máy sấy cho HTX", "hợp tác xã"),
+        ("vi", "Dau tu NLMT", "năng lượng mặt trời"),
+        ("vi", "hỗ trợ đmst", "đổi mới sáng tạo"),
+        ("vi", "Chương trình KH&CN", "khoa học và công nghệ"),
+        ("en", "UAV spraying", "unmanned aerial vehicle"),
+        ("de", "Kamera mit KI", "künstlicher Intelligenz"),
+        ("zh", "AI相机", "人工智能"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SupplyProfile, DemandProfile])
+def test_a_short_form_meets_what_it_stands_for(
+    kind: type[Any], language: str, text: str, full: str
+) -> None:
+    (one,) = views_of(kind(title=text, language=language))
+    (other,) = views_of(SupplyProfile(title=full, language=language))
+    assert set(other.terms) <= set(one.terms)
+
+
+def test_a_word_that_looks_like_a_short_form_stays_a_word() -> None:
+    assert spell_out("Ai dùng máy in này?", "vi") == "Ai dùng máy in này?"
+    assert spell_out("AI", "vi") == "AI (trí tuệ nhân tạo)"
+    assert spell_out("AI", "fr") == "AI"
+
+
+def test_what_a_text_spells_out_itself_counts_once() -> None:
+    assert spell_out("UAV or UAV", "en") == "UAV (unmanned aerial vehicle) or UAV"
+    text = "Unmanned aerial vehicle (UAV)"
+    assert spell_out(text, "en") == text

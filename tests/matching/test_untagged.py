@@ -18,8 +18,8 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 PATH = "/v1/vocabularies/technology/untagged"
 
 
-def said(text: str, language: str, *, marked: bool = True) -> set[str]:
-    return set(phrases_in(text, language, marked=marked).values())
+def said(text: str, language: str) -> set[str]:
+    return set(phrases_in(text, language).values())
 
 
 def test_what_a_label_covers_is_left_out() -> None:
@@ -27,7 +27,7 @@ def test_what_a_label_covers_is_left_out() -> None:
         ["dùm", "vặc"],
         ["nhoáng", "nhoàng"],
     ]
-    assert list(uncovered("dum vac say che", "vi", marked=False)) == [["dum", "vac"]]
+    assert list(uncovered("dum vac say che", "vi")) == [["dum", "vac"]]
     assert list(uncovered("quxmotor Teetrocknungsanlagen quux", "de")) == [["quxmotor"], ["quux"]]
 
 
@@ -53,15 +53,15 @@ def test_phrases_are_words_of_the_language(
 
 
 def test_a_long_text_is_looked_at_as_far_as_there_is_room() -> None:
-    assert len(phrases_in("dùm vặc " * 4000, "vi", marked=True)) < 10
+    assert len(phrases_in("dùm vặc " * 4000, "vi")) < 10
     many = " ".join(f"quux{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}" for n in range(600))
-    assert len(phrases_in(many, "en", marked=True)) <= 3 * MAX_WORDS
+    assert len(phrases_in(many, "en")) <= 3 * MAX_WORDS
 
 
 def test_a_phrase_inside_a_longer_one_of_the_same_texts_is_left_out() -> None:
     tally = Tally("vi")
     for text in ("máy dùm vặc", "máy dùm vặc", "xe dùm vặc", "máy nhoáng"):
-        tally.add(uuid4(), phrases_in(text, "vi", marked=True))
+        tally.add(uuid4(), phrases_in(text, "vi"))
     counted = {phrase: len(ids) for phrase, ids in tally.frequent()}
     assert counted == {"máy dùm vặc": 2, "dùm vặc": 3}
 

@@ -1,15 +1,19 @@
 """The vocabulary's files: every line is a promise to somebody who searches in another language."""
 
+import gc
+import tracemalloc
 import unicodedata
 from collections import Counter
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from svc_matching.domain.catalogue import Catalogue
-from svc_matching.domain.vocabularies import TARGETS
+from svc_matching.domain.vocabularies import LANGUAGES, TARGETS
 from svc_matching.domain.vocabulary_lint import flaws_of
+from svc_matching.engine import in_use, marks, tagging, translations
 from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.vocabulary import (
     HEADER,
@@ -19,6 +23,8 @@ from svc_matching.engine.vocabulary import (
     read_concepts,
     read_lexicon,
 )
+
+MOST_BYTES = 64 * 2**20
 
 
 def whole(vocabulary: Vocabulary) -> Catalogue:
@@ -36,6 +42,45 @@ def test_it_is_as_large_as_it_says(vocabulary: Vocabulary) -> None:
     assert len(vocabulary.lexicons["en"]) >= 6000
     for language in ("ko", "ja", "zh", "de"):
         assert sum(bool(each.labels[language]) for each in vocabulary.concepts.values()) >= 2000
+
+
+def test_every_id_is_given_once() -> None:
+    folder = files("svc_matching.engine").joinpath("vocabulary_data/concepts")
+    lines = (line for file in folder.iterdir() for line in file.read_text("utf-8").splitlines()[1:])
+    ids = Counter(line.split("\t", 1)[0] for line in lines)
+    assert [name for name, count in ids.items() if count > 1] == []
+
+
+def test_every_sector_is_named_in_every_language(vocabulary: Vocabulary) -> None:
+    total = Counter(concept.sector for concept in vocabulary.concepts.values())
+    named = Counter(
+        (concept.sector, language)
+        for concept in vocabulary.concepts.values()
+        for language in LANGUAGES
+        if concept.labels[language]
+    )
+    thin = [key for key in named if named[key] < 0.95 * total[key[0]]]
+    assert len(named) == len(total) * len(LANGUAGES)
+    assert thin == []
+
+
+def test_it_is_small_in_memory() -> None:
+    """What a process holds of it: the concepts, the words, and all that is made of them."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with in_use.reading_with(load_vocabulary.__wrapped__()):
+            for language in LANGUAGES:
+                tagging.concepts_in("a", language)
+            for language in TARGETS:
+                translations.alternatives("%a", language)
+            translations.units_in("a")
+            marks.restore("a")
+            held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        in_use._forget_others()
+    assert held <= MOST_BYTES
 
 
 def test_every_sector_has_its_root_and_enough_beneath_it(vocabulary: Vocabulary) -> None:

@@ -2,7 +2,9 @@
 
 Reads any folder of sets in the layout of `retrieval_set`, analyses and indexes the documents as
 supplies, ranks each query as a demand, and prints nDCG@10, Recall@100 and MRR@10 with bootstrap
-intervals. The sets are for measuring; nothing here is kept.
+intervals. Vietnamese queries are asked a second time without their marks (`<set>@no-marks`); a set
+`<name>-control-<language>` holds the queries of `<name>` in another language and gives it a ratio.
+The sets are for measuring; nothing here is kept.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from ketnoi.operator.ranking_quality import ndcg, recall
 from ketnoi.operator.retrieval_set import RetrievalSet
 from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
+from shared.kernel.text import strip_marks
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.views import views_of
@@ -39,8 +42,23 @@ RESAMPLES = 1000
 K1, B = 1.2, 0.75
 _WORD = re.compile(r"\w+")
 
+_COLUMNS = {
+    "queries": "n",
+    "nDCG@10": "ndcg10",
+    "95 %": "ci",
+    "Recall@100": "recall100",
+    "MRR@10": "mrr10",
+    "BM25": "bm25_ndcg10",
+    "same language": "same_language10",
+    "ms a query": "rank_ms",
+}
+
 Corpus = list[tuple[str, SupplyProfile]]
 Ranked = dict[str, list[str]]
+
+
+NO_MARKS = "@no-marks"
+_CONTROL = "-control-"
 
 
 def profile_of(row: Mapping[str, Any], kind: type[Any]) -> Any:
@@ -55,6 +73,7 @@ class Product:
         weights = replace(load_weights(), list_size=DEPTH, floor=0.0)
         self._engine = Engine(weights, year=2026)
         self._names: dict[UUID, str] = {}
+        self.languages = {name: profile.language for name, profile in corpus}
         started = time.perf_counter()
         for number, (name, profile) in enumerate(corpus, start=1):
             views = views_of(profile)
@@ -119,18 +138,29 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return round(means[int(0.025 * RESAMPLES)], 4), round(means[int(0.975 * RESAMPLES)], 4)
 
 
-def measure(chosen: RetrievalSet, product: Product, plain: PlainBm25) -> dict[str, Any]:
-    """Return the figures of one set."""
+def without_marks(profile: DemandProfile) -> DemandProfile:
+    """Return a query as somebody types it on a keyboard without Vietnamese."""
+    bare = {name: strip_marks(getattr(profile, name)) for name in ("title", "description")}
+    return profile.model_copy(update=bare)
+
+
+def measure(
+    chosen: RetrievalSet, product: Product, plain: PlainBm25, *, marks: bool = True
+) -> dict[str, Any]:
+    """Return the figures of one set; `same_language10` is the share of the first ten places that
+    are in the query's language, where there is a choice."""
     found: dict[str, list[float]] = {"ndcg10": [], "recall100": [], "mrr10": [], "bm25_ndcg10": []}
-    seconds = []
+    same, seconds = [], []
     for row in chosen.demands():
         grades = chosen.relevant.get(row["source_ref"]["ref"])
         if not grades:
             continue
         query = profile_of(row, DemandProfile)
+        query = query if marks else without_marks(query)
         started = time.perf_counter()
         ranked = product.rank(query)
         seconds.append(time.perf_counter() - started)
+        same += [product.languages[name] == query.language for name in ranked[:10]]
         found["ndcg10"].append(ndcg(ranked, grades, 10))
         found["recall100"].append(recall(ranked, grades, DEPTH))
         found["mrr10"].append(mrr(ranked, grades))
@@ -139,7 +169,21 @@ def measure(chosen: RetrievalSet, product: Product, plain: PlainBm25) -> dict[st
         raise UsageError(f"{chosen.name} has no judged queries in this split.")
     means = {name: round(math.fsum(values) / len(values), 4) for name, values in found.items()}
     ms = round(1000 * sorted(seconds)[len(seconds) // 2], 1)
-    return {"n": len(seconds), **means, "ci": interval(found["ndcg10"]), "rank_ms": ms}
+    figures = {"n": len(seconds), **means, "ci": interval(found["ndcg10"]), "rank_ms": ms}
+    if len(set(product.languages.values())) > 1:
+        figures["same_language10"] = round(sum(same) / len(same), 4) if same else None
+    return figures
+
+
+def compare_with_controls(figures: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, float]]:
+    """Give each set that has a control its share of it, and yield set, control and share."""
+    for control in [name for name in figures if _CONTROL in name and NO_MARKS not in name]:
+        name = control.split(_CONTROL)[0]
+        best = figures[control]["ndcg10"]
+        for each in (name, name + NO_MARKS):
+            if each in figures and best:
+                share = figures[each]["of_control"] = round(figures[each]["ndcg10"] / best, 4)
+                yield each, control, share
 
 
 def sets_in(folder: Path, split: str, wanted: Sequence[str]) -> list[RetrievalSet]:
@@ -159,9 +203,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--sets", nargs="*", default=[], help="only these")
     given = parser.parse_args()
-    console = Console(width=110)
-    table = Table("set", "queries", "nDCG@10", "95 %", "Recall@100", "MRR@10", "BM25", "ms a query")
-    figures: dict[str, Any] = {}
+    console = Console(width=130)
+    table = Table("set", *_COLUMNS)
+    figures: dict[str, dict[str, Any]] = {}
     try:
         chosen = sets_in(given.data, given.split, given.sets)
         for corpus_file in dict.fromkeys(each.corpus for each in chosen):
@@ -177,13 +221,18 @@ def main() -> None:
                 file=sys.stderr,
             )
             for each in together:
-                found = figures[each.name] = measure(each, product, plain)
-                columns = ("n", "ndcg10", "ci", "recall100", "mrr10", "bm25_ndcg10", "rank_ms")
-                table.add_row(each.name, *(str(found[name]) for name in columns))
+                figures[each.name] = measure(each, product, plain)
+                if any(query.get("lang") == "vi" for query in each.queries):
+                    bare = measure(each, product, plain, marks=False)
+                    figures[each.name + NO_MARKS] = bare
     except UsageError as error:
         console.print(f"[red]{error}[/]")
         sys.exit(2)
+    for name, found in figures.items():
+        table.add_row(name, *(str(found.get(column, "")) for column in _COLUMNS.values()))
     console.print(table)
+    for name, control, share in compare_with_controls(figures):
+        console.print(f"{name} reaches {share:.2f} of {control}")
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

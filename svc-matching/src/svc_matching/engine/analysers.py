@@ -1,7 +1,7 @@
 """Turn text into terms, one analyser per kind of language behind one interface.
 
 Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that look alike:
-`=sấy` is a syllable as written, `~say` its shadow without marks, `_` joins bigrams.
+`=sấy` is a syllable as written, `~say` its shadow without marks, `~say_che` a pair of shadows.
 """
 
 import re
@@ -15,10 +15,10 @@ from functools import lru_cache
 import Stemmer
 
 from shared.kernel.text import unify_tone_placement
-from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
+from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "2"
+ANALYSER_VERSION = "3"
 """Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 _CHARACTERS = frozenset({"ko", "ja", "zh"})
@@ -36,14 +36,10 @@ _GERMAN_STEMMER = Stemmer.Stemmer("german")
 
 @dataclass(slots=True)
 class TermCounts:
-    """The terms of one text. `length` counts words, not shadows or bigrams.
-
-    `marked` is False for Vietnamese typed without any diacritics: its shadows are all there is.
-    """
+    """The terms of one text. `length` counts words, not shadows or bigrams."""
 
     counts: Counter[str] = field(default_factory=Counter)
     length: int = 0
-    marked: bool = True
 
 
 @lru_cache(maxsize=32_768)
@@ -145,21 +141,18 @@ def _form(token: str) -> tuple[_Form, str, str]:
 
 
 def _vietnamese(text: str) -> TermCounts:
-    tokens = _tokens(text)
-    marked = any(not token.isascii() and is_syllable(token) for token in tokens)
-    stop = VIETNAMESE if marked else VIETNAMESE_FOLDED
-    found = TermCounts(marked=marked)
+    found = TermCounts()
     terms: list[str] = []
     previous: str | None = None
-    for token in tokens:
+    for token in _tokens(text):
         form, _, _ = _form(token)
-        if form is _Form.SYLLABLE and token not in stop:
-            found.length += 1
-            terms += _syllable_terms(previous, token, marked=marked)
+        if form is _Form.SYLLABLE:
+            found.length += token not in VIETNAMESE
+            terms += _syllable_terms(previous, token)
             previous = token
             continue
         previous = None
-        if form is not _Form.NO_WORD and token not in stop:
+        if form is not _Form.NO_WORD:
             found.length += 1
             terms += _bigrams(token) if form is _Form.CJK else [_english(token)]
     found.counts.update(terms)
@@ -167,16 +160,17 @@ def _vietnamese(text: str) -> TermCounts:
 
 
 @lru_cache(maxsize=65_536)
-def _syllable_terms(previous: str | None, syllable: str, *, marked: bool) -> tuple[str, ...]:
-    shadow = fold(syllable)
-    terms = [f"~{shadow}"]
-    if previous is not None:
-        terms.append(f"~{fold(previous)}_{shadow}")
-    if marked:
-        terms.append(f"={syllable}")
-        if previous is not None:
-            terms.append(f"={previous}_{syllable}")
-    return tuple(terms)
+def _syllable_terms(previous: str | None, syllable: str) -> tuple[str, ...]:
+    """Return the terms of a syllable and of the pair that it ends.
+
+    A stop word counts beside a word that is none: «bằng» says nothing, «cân bằng» does. Pairs need
+    no exact form: two syllables without marks are hardly ever ambiguous.
+    """
+    shadow, stops = fold(syllable), syllable in VIETNAMESE
+    terms = () if stops else (f"={syllable}", f"~{shadow}")
+    if previous is None or (stops and previous in VIETNAMESE):
+        return terms
+    return (*terms, f"~{fold(previous)}_{shadow}")
 
 
 def analyse(text: str, language: str) -> TermCounts:
@@ -208,7 +202,7 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
         if kind is _Form.SYLLABLE and language == "vi":
             if shadow in shadows:
                 pair = f"{previous} {word}"
-                keys = _syllable_terms(previous and previous.lower(), lower, marked=True)
+                keys = _syllable_terms(previous and previous.lower(), lower)
                 for key in wanted.intersection(keys):
                     found.setdefault(key, pair if "_" in key else word)
             previous = word

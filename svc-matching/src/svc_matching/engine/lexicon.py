@@ -17,9 +17,9 @@ POOLS = (LATIN, "vi", "ko", "han", ALL)
 """Texts by script; concepts occur in all of them."""
 _POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
-WORD, SYLLABLE, SHADOW, PAIR, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(8)
-KINDS = 8
-"""Kinds of terms: a word; a Vietnamese syllable, a pair of them, and both without marks; a concept
+WORD, SYLLABLE, SHADOW, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(7)
+KINDS = 7
+"""Kinds of terms: a word; a Vietnamese syllable, the same without marks, a pair of those; a concept
 and a family of concepts; a word that asks by its translations alone."""
 
 _LATIN, _VIETNAMESE, _KOREAN, _HAN, _ALL = range(len(POOLS))
@@ -37,7 +37,7 @@ def _pool_and_kind(term: str) -> tuple[int, int]:
     if first in _SPECIAL:
         return _SPECIAL[first]
     if first == "=":
-        return _VIETNAMESE, PAIR if "_" in term else SYLLABLE
+        return _VIETNAMESE, SYLLABLE
     if first == "~":
         return _VIETNAMESE, SHADOW_PAIR if "_" in term else SHADOW
     if first < "\u1100":

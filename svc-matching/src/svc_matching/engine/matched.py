@@ -122,7 +122,8 @@ def _group(parts: dict[Met, int]) -> dict[Met, int]:
         merged[home] = merged.get(home, 0) + part
     for met in sorted((m for m in merged if "_" in m[0]), key=lambda m: (-merged[m], m)):
         for syllable in met[0][1:].split("_"):
-            merged[met] += merged.pop((met[0][0] + syllable,) * 2, 0)
+            lone = f"~{syllable}"
+            merged[met] += merged.pop(exact.get(lone, (lone, lone)), 0)
     units = sorted((m for m in merged if m[0][0] == UNIT), key=lambda m: (-len(m[0]), m))
     for place, longer in enumerate(units):
         for inner in units[place + 1 :]:
@@ -137,4 +138,4 @@ def _is_inside(inner: str, longer: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _shadow(term: str) -> str:
-    return "~" + "_".join(fold(part) for part in term[1:].split("_"))
+    return f"~{fold(term[1:])}"

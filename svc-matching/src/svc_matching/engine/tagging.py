@@ -1,7 +1,7 @@
 """Find the vocabulary's concepts in a text: the longest label that fits, in the text's language.
 
 A label and a text are compared in the same form: stems in English and German, syllables in
-Vietnamese (without marks where the text has none), bare characters in Korean, Japanese, Chinese.
+Vietnamese, bare characters in Korean, Japanese, Chinese.
 """
 
 from bisect import bisect_right
@@ -15,14 +15,9 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 from svc_matching.domain.vocabularies import LANGUAGES
 from svc_matching.engine.analysers import form_of, in_characters, words_of
 from svc_matching.engine.in_use import kept, vocabulary
-from svc_matching.engine.vietnamese import fold
+from svc_matching.engine.marks import has_marks, restore
 
 CONCEPT, BROADER = "#", "^"
-_SHORTEST_SHADOW = 2
-"""In a text without marks labels of fewer syllables count only within a longer one: «ga» may be
-anything."""
-
-
 INNER = 0.35
 """What a concept inside a longer label counts beside it: drying and tea beside tea drying."""
 _SHORTEST_COMPOUND, _SHORTEST_PART = 9, 4
@@ -32,18 +27,12 @@ _LINKS = ("", "s", "n", "en", "es")
 class _Tagger:
     """All labels of one language as one automaton (Aho and Corasick, 1975)."""
 
-    def __init__(self, language: str, *, shadows: bool) -> None:
+    def __init__(self, language: str) -> None:
         patterns: dict[str, str] = {}
-        vague: set[str] = set()
         for label, concept in vocabulary().labels(language):
-            words = words_of(label, language)
-            if words:
-                pattern = "".join(_piece(word, language, shadows) for word in words)
-                patterns.setdefault(pattern, concept)
-                if shadows and len(words) < _SHORTEST_SHADOW:
-                    vague.add(pattern)
+            if words := words_of(label, language):
+                patterns.setdefault("".join(_piece(word, language) for word in words), concept)
         self._concepts = list(patterns.values())
-        self._vague = {number for number, pattern in enumerate(patterns) if pattern in vague}
         self._automaton = AhoCorasick(list(patterns), matchkind=MatchKind.Standard)
 
     def found(self, encoded: str) -> Iterator[tuple[str, int, int, bool]]:
@@ -55,8 +44,6 @@ class _Tagger:
         reached = inside_of = 0
         for number, start, end in sorted(matches, key=lambda match: (match[1], -match[2])):
             if start >= reached:
-                if number in self._vague:
-                    continue
                 inside_of, reached = start, end
                 yield self._concepts[number], start, end, False
             elif end <= reached and (start, end) != (inside_of, reached):
@@ -64,40 +51,40 @@ class _Tagger:
 
 
 @kept()
-def _tagger(language: str, *, shadows: bool) -> _Tagger:
-    return _Tagger(language, shadows=shadows)
+def _tagger(language: str) -> _Tagger:
+    return _Tagger(language)
 
 
-def concepts_in(text: str, language: str, *, marked: bool = True) -> dict[str, float]:
+def concepts_in(text: str, language: str) -> dict[str, float]:
     """Return the concepts of a text and how often each counts: less within a longer label."""
-    language, shadows = _ways(language, marked=marked)
-    pieces = [piece for piece, _ in _pieces(text, language, shadows=shadows)]
+    language = _known(language)
+    pieces = [piece for piece, _ in _pieces(text, language)]
     found: dict[str, float] = {}
-    for concept, _, _, inside in _tagger(language, shadows=shadows).found("".join(pieces)):
+    for concept, _, _, inside in _tagger(language).found("".join(pieces)):
         found[concept] = found.get(concept, 0.0) + (INNER if inside else 1.0)
     return found
 
 
-def concept_surfaces(text: str, language: str, *, marked: bool = True) -> dict[str, str]:
-    """Return each concept of a text with the words that name it there first."""
-    language, shadows = _ways(language, marked=marked)
-    pieces = _pieces(text, language, shadows=shadows)
+def concept_surfaces(text: str, language: str) -> dict[str, str]:
+    """Return each concept of a text with the words that name it there first, as written."""
+    language = _known(language)
+    pieces = _shown(text, language)
     ends = list(accumulate(len(piece) for piece, _ in pieces))
     between = "" if in_characters(language) else " "
     surfaces: dict[str, str] = {}
     encoded = "".join(piece for piece, _ in pieces)
-    for concept, start, end, _ in _tagger(language, shadows=shadows).found(encoded):
+    for concept, start, end, _ in _tagger(language).found(encoded):
         named = pieces[bisect_right(ends, start) : bisect_right(ends, end - 1) + 1]
         words = dict.fromkeys(word for _, word in named) if between else [w for _, w in named]
         surfaces.setdefault(concept, between.join(words))
     return surfaces
 
 
-def uncovered(text: str, language: str, *, marked: bool = True) -> Iterator[list[str]]:
+def uncovered(text: str, language: str) -> Iterator[list[str]]:
     """Yield the words of a text that no label covers, those that follow each other together."""
-    language, shadows = _ways(language, marked=marked)
-    pieces = _pieces(text, language, shadows=shadows)
-    spans = _tagger(language, shadows=shadows).found("".join(piece for piece, _ in pieces))
+    language = _known(language)
+    pieces = _shown(text, language)
+    spans = _tagger(language).found("".join(piece for piece, _ in pieces))
     covered = [(start, end) for _, start, end, inside in spans if not inside]
     words: list[tuple[str, bool]] = []
     at = place = 0
@@ -115,9 +102,19 @@ def uncovered(text: str, language: str, *, marked: bool = True) -> Iterator[list
             yield [word for word, _ in run]
 
 
-def _ways(language: str, *, marked: bool) -> tuple[str, bool]:
-    """Return the language to look in, English for unknown ones, and whether without marks."""
-    return language if language in LANGUAGES else "en", language == "vi" and not marked
+def _shown(text: str, language: str) -> list[tuple[str, str]]:
+    """Return the words as the automaton sees them, with marks, each with the word as written."""
+    pieces = _pieces(text, language)
+    if language == "vi" and not has_marks(text):
+        restored = _pieces(restore(text), language)
+        if len(restored) == len(pieces):
+            return [(piece, word) for (piece, _), (_, word) in zip(restored, pieces, strict=True)]
+    return pieces
+
+
+def _known(language: str) -> str:
+    """Return the language to look in, English for unknown ones."""
+    return language if language in LANGUAGES else "en"
 
 
 @kept()
@@ -135,25 +132,23 @@ def broader_terms(concept: str) -> tuple[str, ...]:
     )
 
 
-def _pieces(text: str, language: str, *, shadows: bool) -> list[tuple[str, str]]:
+def _pieces(text: str, language: str) -> list[tuple[str, str]]:
     """Return the words as the automaton sees them, each with the word as written.
 
     A label begins and ends where words do. A German compound is followed by its parts.
     """
     pieces = []
     for word in words_of(text, language):
-        pieces.append((_piece(word, language, shadows), word))
+        pieces.append((_piece(word, language), word))
         if language == "de" and len(word) >= _SHORTEST_COMPOUND:
             pieces += [(f"<{part}>", word) for part in _parts_of(word.lower())]
     return pieces
 
 
 @lru_cache(maxsize=65_536)
-def _piece(word: str, language: str, shadows: bool) -> str:
+def _piece(word: str, language: str) -> str:
     form = form_of(word, language)
-    if in_characters(language) and not word.isascii():
-        return form
-    return f"<{fold(form) if shadows else form}>"
+    return form if in_characters(language) and not word.isascii() else f"<{form}>"
 
 
 @kept()

@@ -11,11 +11,9 @@ from typing import Self
 from svc_matching.domain.vocabularies import TARGETS, Concept
 from svc_matching.engine.analysers import form_of, terms_of, words_of
 from svc_matching.engine.in_use import kept, vocabulary
-from svc_matching.engine.stopwords import VIETNAMESE, VIETNAMESE_FOLDED
-from svc_matching.engine.vietnamese import fold
+from svc_matching.engine.stopwords import VIETNAMESE
 
 UNIT = "%"
-_SHADOW = "~"
 _LONGEST = 7
 """Syllables of a word; longer labels are found word by word."""
 INNER = 0.5
@@ -24,7 +22,6 @@ _DECAY = 0.8
 """What a translation counts beside the more usual one before it."""
 _LABELS = 0.3
 """What the words of a concept's labels count beside the lexicon's."""
-_CANDIDATES = 4
 _MAX_WORDS = 12
 _LEAST_SHARE = 0.1
 """What a word must count beside the best of its set: rarer senses cost time and find nothing."""
@@ -40,8 +37,8 @@ class _Words:
     beginnings: frozenset[str]
 
     @classmethod
-    def of(cls, words: Iterable[str], prefix: str, stop: frozenset[str]) -> Self:
-        known = {word: prefix + word for word in words if word not in stop}
+    def of(cls, words: Iterable[str]) -> Self:
+        known = {word: UNIT + word for word in words if word not in VIETNAMESE}
         return cls(known, frozenset(_beginnings(known)))
 
 
@@ -55,21 +52,7 @@ def _beginnings(words: Iterable[str]) -> Iterator[str]:
 
 @kept()
 def _words() -> _Words:
-    return _Words.of(_known(), UNIT, VIETNAMESE)
-
-
-@kept()
-def _unmarked_words() -> _Words:
-    return _Words.of(_shadows(), UNIT + _SHADOW, VIETNAMESE_FOLDED)
-
-
-@kept()
-def _shadows() -> Mapping[str, tuple[str, ...]]:
-    """Return each known word without marks, and the words it may stand for."""
-    found: dict[str, list[str]] = {}
-    for key in _known():
-        found.setdefault(_folded(key), []).append(key)
-    return {shadow: tuple(sorted(keys)[:_CANDIDATES]) for shadow, keys in found.items()}
+    return _Words.of(_known())
 
 
 @kept()
@@ -94,30 +77,23 @@ def _key(word: str) -> str:
     return " ".join(_forms(word))
 
 
-def _folded(key: str) -> str:
-    return " ".join(fold(part) for part in key.split(" "))
-
-
 def _forms(text: str) -> list[str]:
     return [form_of(word, "vi") for word in words_of(text, "vi")]
 
 
-def units_in(text: str, *, marked: bool = True) -> dict[str, float]:
+def units_in(text: str) -> dict[str, float]:
     """Return the words of a Vietnamese text that have translations, and how often each counts."""
-    forms = _forms(text)
-    known = _words() if marked else _unmarked_words()
     found: dict[str, float] = {}
-    for word in _cut(forms if marked else [fold(form) for form in forms], known, _LONGEST):
-        for unit, often in _units_of(word, marked=marked):
+    for word in _cut(_forms(text), _words(), _LONGEST):
+        for unit, often in _units_of(word):
             found[unit] = found.get(unit, 0.0) + often
     return found
 
 
 @kept(maxsize=65_536)
-def _units_of(word: str, *, marked: bool) -> tuple[tuple[str, float], ...]:
+def _units_of(word: str) -> tuple[tuple[str, float], ...]:
     """Return the unit of a known word, and those of the words inside it."""
-    known = _words() if marked else _unmarked_words()
-    parts = word.split(" ")
+    known, parts = _words(), word.split(" ")
     inner = _cut(parts, known, len(parts) - 1) if len(parts) > 1 else ()
     return ((known.units[word], 1.0), *((known.units[each], INNER) for each in inner))
 
@@ -143,15 +119,13 @@ def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
 def alternatives(unit: str, language: str) -> Alternatives:
     """Return the terms of a language that a unit may be, each with what it counts, at most 1."""
     word = unit[len(UNIT) :]
-    candidates = _shadows().get(word[1:], ()) if word.startswith(_SHADOW) else (word,)
     weights: dict[str, float] = {}
-    for candidate in candidates:
-        for place, foreign in enumerate(_lexicon(language).get(candidate, ())):
-            _add(weights, terms_of(foreign, language), _DECAY**place)
-        concept = _labels().get(candidate)
-        labels = concept.labels.get(language, ()) if concept else ()
-        for place, label in enumerate(labels):
-            _add(weights, terms_of(label, language), _LABELS * _DECAY**place)
+    for place, foreign in enumerate(_lexicon(language).get(word, ())):
+        _add(weights, terms_of(foreign, language), _DECAY**place)
+    concept = _labels().get(word)
+    labels = concept.labels.get(language, ()) if concept else ()
+    for place, label in enumerate(labels):
+        _add(weights, terms_of(label, language), _LABELS * _DECAY**place)
     strongest = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:_MAX_WORDS]
     return tuple(each for each in strongest if each[1] >= _LEAST_SHARE * strongest[0][1])
 

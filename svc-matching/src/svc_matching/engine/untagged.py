@@ -7,9 +7,9 @@ from itertools import groupby
 from uuid import UUID
 
 from svc_matching.engine.analysers import form_of, in_characters
-from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE, VIETNAMESE_FOLDED
+from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE
 from svc_matching.engine.tagging import uncovered
-from svc_matching.engine.vietnamese import is_syllable
+from svc_matching.engine.vietnamese import fold, is_syllable
 
 FEWEST = 2
 """Texts that a phrase must stand in: once is a name or a slip."""
@@ -20,18 +20,18 @@ _BREAK = re.compile(r"[.,;:!?()\[\]{}/|\"«»“”、。，；：！？（）�
 _SPACED = re.compile(r"[.,;:!?()\[\]{}/|\"«»“”\s]+")
 _KANA = re.compile(r"[\u3041-\u309f]")
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]")
-_STOP = {"en": ENGLISH, "de": GERMAN, "vi": VIETNAMESE | VIETNAMESE_FOLDED}
+_STOP = {"en": ENGLISH, "de": GERMAN, "vi": VIETNAMESE | frozenset(map(fold, VIETNAMESE))}
 _SIZES = {"vi": (1, 4), "en": (1, 3), "de": (1, 3), "ko": (2, 6), "ja": (2, 8), "zh": (2, 4)}
 
 Phrase = tuple[str, ...]
 
 
-def phrases_in(text: str, language: str, *, marked: bool) -> dict[Phrase, str]:
+def phrases_in(text: str, language: str) -> dict[Phrase, str]:
     """Return the phrases outside of all labels by their forms, each as it is written first."""
     between = "" if in_characters(language) else " "
     found: dict[Phrase, str] = {}
     left = MAX_WORDS
-    for run in _runs(text, language, marked=marked):
+    for run in _runs(text, language):
         for words in _grams(run[:left], language):
             forms = tuple(form_of(word, language) for word in words)
             found.setdefault(forms, between.join(words))
@@ -41,12 +41,12 @@ def phrases_in(text: str, language: str, *, marked: bool) -> dict[Phrase, str]:
     return found
 
 
-def _runs(text: str, language: str, *, marked: bool) -> Iterator[list[str]]:
+def _runs(text: str, language: str) -> Iterator[list[str]]:
     """Yield words that follow each other, without those that carry no meaning."""
     stop = _STOP.get(language, frozenset())
     # Korean words end in particles: a phrase does not reach across the space between two.
     for part in (_SPACED if language == "ko" else _BREAK).split(text):
-        for run in uncovered(part, language, marked=marked):
+        for run in uncovered(part, language):
             start = 0
             for end, word in enumerate([*run, ""]):
                 lower = word.lower()

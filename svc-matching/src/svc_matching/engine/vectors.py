@@ -15,13 +15,10 @@ from svc_matching.engine.views import UNIT, View
 K1 = 1.2
 B = 0.75
 K3 = 8.0
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.25, 0.15, 0.03, 0.0])
-"""Word, syllable, its shadow, pair, its shadow, concept, family, unit: pairs are words where
-syllables are ambiguous, a form without marks counts little beside the exact one, and a concept
-comes on top of the words that name it, which one language shares anyway."""
-
-UNMARKED_WEIGHTS = np.array([1.0, 0.0, 0.5, 0.0, 1.0, 0.15, 0.03, 0.0])
-"""The same for a text typed without marks: its shadows are all there is."""
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.5, 0.8, 0.15, 0.03, 0.0])
+"""Word, syllable, its shadow, pair of shadows, concept, family, unit: a syllable as written and its
+shadow are a word together, pairs are words where syllables are ambiguous, and a concept comes on
+top of the words that name it, which one language shares anyway."""
 
 MAX_QUERY_TERMS = 512
 _IMPACT = 256
@@ -111,7 +108,7 @@ def query(
     rarity = np.where(known, rarities[np.where(known, view.ids, 0)], 1.0) if len(rarities) else 1.0
     frequency = view.frequencies / UNIT
     weight = rarity * (K3 + 1) * frequency / (frequency + K3)
-    weight = weight * (KIND_WEIGHTS if view.marked else UNMARKED_WEIGHTS)[kinds]
+    weight = weight * KIND_WEIGHTS[kinds]
     weights = np.rint(QUERY_UNIT / 4 * weight).astype(np.int32)
     ids, own = view.ids, impacts(view, average_length)
     if not weights.all():

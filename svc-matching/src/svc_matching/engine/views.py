@@ -7,7 +7,6 @@ analysis. Term frequencies are whole numbers in quarters: a word of the descript
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from math import inf
 
 import numpy as np
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile
 from shared.contracts.values import Translation
-from svc_matching.engine.analysers import TermCounts, analyse
+from svc_matching.engine.abbreviations import spell_out
+from svc_matching.engine.analysers import analyse
 from svc_matching.engine.languages import choose_language
+from svc_matching.engine.marks import has_marks, restore
 from svc_matching.engine.quantities import Range, read_text
 from svc_matching.engine.tagging import CONCEPT, broader_terms, concepts_in
 from svc_matching.engine.translations import units_in
@@ -66,32 +67,27 @@ def plain_text(profile: Profile) -> str:
 
 def _view(pieces: Iterable[tuple[str, int]], language: str, *, translated: bool) -> View:
     given = [(text, weight) for text, weight in pieces if text]
+    marked = language != "vi" or any(has_marks(text) for text, _ in given)
+    given = [(spell_out(text, language), weight) for text, weight in given]
+    if not marked:
+        given = [(restore(text), weight) for text, weight in given]
     analysed = [(analyse(text, language), weight) for text, weight in given]
-    marked = any(part.marked for part, _ in analysed) or not analysed
     total: dict[str, int] = {}
     for part, weight in analysed:
-        for term, count in _settled(part, marked=marked):
+        for term, count in part.counts.items():
             total[term] = total.get(term, 0) + count * weight
     for text, weight in given:
-        for concept, often in concepts_in(text, language, marked=marked).items():
+        for concept, often in concepts_in(text, language).items():
             for term in (f"{CONCEPT}{concept}", *broader_terms(concept)):
                 total[term] = total.get(term, 0) + round(often * weight)
         if translated:
-            for unit, often in units_in(text, marked=marked).items():
+            for unit, often in units_in(text).items():
                 total[unit] = total.get(unit, 0) + round(often * weight)
     terms = tuple(sorted(total))
     counted = np.array([total[term] for term in terms], np.int64)
     frequencies = np.minimum(counted, _MAX_FREQUENCY).astype(np.uint16)
     length = sum(part.length * weight for part, weight in analysed)
     return View(language, marked, length, terms, frequencies)
-
-
-def _settled(part: TermCounts, *, marked: bool) -> Iterable[tuple[str, int]]:
-    """Give an unmarked piece of a marked text («bom»), its exact form too: it may be a word."""
-    if part.marked or not marked:
-        return part.counts.items()
-    exact = ((f"={term[1:]}", count) for term, count in part.counts.items() if term[0] == "~")
-    return chain(part.counts.items(), exact)
 
 
 def _measuring_text(profile: Profile) -> str:

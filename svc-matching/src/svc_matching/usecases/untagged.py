@@ -87,9 +87,7 @@ def _tally(texts: Sequence[Published], tallies: dict[str, Tally]) -> None:
         text = plain_text(profile)
         spoken = choose_language(text, profile.language)
         if (tally := tallies.get(spoken)) is not None:
-            # Without any mark Vietnamese is compared by shadows; elsewhere marks are no matter.
-            marked = spoken != "vi" or not text.isascii()
-            tally.add(each.id, phrases_in(text, spoken, marked=marked))
+            tally.add(each.id, phrases_in(text, spoken))
 
 
 def _most_frequent(

@@ -14,8 +14,10 @@ from shared.contracts.matches import (
 )
 from shared.contracts.supplies import SupplyProfile
 from svc_matching.domain.explanations import explain
+from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import surfaces
 from svc_matching.engine.in_use import vocabulary
+from svc_matching.engine.marks import SHADOW, has_marks, restore
 from svc_matching.engine.matched import MatchedTerm
 from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
 from svc_matching.engine.views import View, plain_text
@@ -32,7 +34,7 @@ class Text(Generic[P]):
         self.profile: P = profile
         self.views = views
         self.language = views[0].language if views else None
-        self._plain = plain_text(profile)
+        self._plain = spell_out(plain_text(profile), self.language or "")
         self._wanted: set[str] = set()
         self._found: dict[str, str] | None = None
 
@@ -51,14 +53,21 @@ class Text(Generic[P]):
         words = frozenset(term for term in self._wanted if term[0] not in (CONCEPT, BROADER))
         found = surfaces(self._plain, language, words)
         if len(words) < len(self._wanted):
-            marked = not self.views or self.views[0].marked
-            named = concept_surfaces(self._plain, language, marked=marked)
+            named = concept_surfaces(self._plain, language)
             found |= {f"{CONCEPT}{concept}": words for concept, words in named.items()}
         return found
 
 
 def card_of(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
     return card.model_validate(profile, from_attributes=True)
+
+
+def _named(term: str, demand: Text[DemandProfile]) -> str:
+    """Return what to call a term: pairs of syllables are compared without marks, but have them."""
+    if term[0] != SHADOW or "_" not in term:
+        return _spoken(term)
+    written = demand.surface(term).lower()
+    return written if has_marks(written) else restore(written)
 
 
 def _spoken(term: str) -> str:
@@ -78,7 +87,7 @@ def explanation_of(
     """Return why the supply stands where it stands; both texts know that `terms` are wanted."""
     matched = [
         MatchedConcept(
-            concept=_spoken(each.term),
+            concept=_named(each.term, demand),
             demand_text=demand.surface(each.term),
             supply_text=supply.surface(each.found),
             share=each.share / MILLION,

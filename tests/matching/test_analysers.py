@@ -146,7 +146,6 @@ def test_reading_a_long_text_takes_milliseconds_not_seconds() -> None:
         ("vi", "Dau tu NLMT", "năng lượng mặt trời"),
         ("vi", "hỗ trợ đmst", "đổi mới sáng tạo"),
         ("vi", "Chương trình KH&CN", "khoa học và công nghệ"),
-        ("en", "UAV spraying", "unmanned aerial vehicle"),
         ("de", "Kamera mit KI", "künstlicher Intelligenz"),
         ("zh", "AI相机", "人工智能"),
     ],
@@ -167,6 +166,10 @@ def test_a_word_that_looks_like_a_short_form_stays_a_word() -> None:
 
 
 def test_what_a_text_spells_out_itself_counts_once() -> None:
-    assert spell_out("UAV or UAV", "en") == "UAV (unmanned aerial vehicle) or UAV"
-    text = "Unmanned aerial vehicle (UAV)"
-    assert spell_out(text, "en") == text
+    assert spell_out("UAV và UAV", "vi") == "UAV (máy bay không người lái) và UAV"
+    text = "Máy bay không người lái (UAV)"
+    assert spell_out(text, "vi") == text
+
+
+def test_a_label_of_a_concept_is_left_to_the_vocabulary() -> None:
+    assert spell_out("UAV", "en") == "UAV"

@@ -67,7 +67,7 @@ async def _work(trial: Trial, point: str) -> None:
         await _import(trial, 1200)  # more than two chunks
     elif point == "idempotency_stored":
         await repeat(10, trial.load.post)
-    elif point == "epoch_freeze":
+    elif point in ("epoch_freeze", "snapshot_part"):
         await repeat(40, trial.load.supply)
     else:
         await repeat(20, trial.load.publish)
@@ -96,8 +96,10 @@ async def test_a_process_may_end_at_any_crash_point(trial: Trial) -> None:
         for order in orders:
             await _crash(trial, service, order)
             tried.add(order.partition(":")[0])
-    await _crash(trial, "svc-matching", "epoch_freeze")
-    assert tried | {"epoch_freeze", "dead_letter_written"} == POINTS.keys()
+    for order in ("epoch_freeze", "snapshot_part:2"):
+        await _crash(trial, "svc-matching", order)
+        tried.add(order.partition(":")[0])
+    assert tried | {"dead_letter_written"} == POINTS.keys()
     await judged(trial)
 
 

@@ -157,8 +157,8 @@ def _words(language: str, count: int, chance: np.random.Generator) -> list[str]:
     vocabulary = load_vocabulary()
     labels = [concept.label(language) for concept in vocabulary.concepts.values()]
     known = {
-        "vi": list(vocabulary.lexicon),
-        "en": sorted({word for words in vocabulary.lexicon.values() for word in words}),
+        "vi": list(vocabulary.lexicons["en"]),
+        "en": sorted({word for words in vocabulary.lexicons["en"].values() for word in words}),
     }.get(language, [])
     general = [known[place] for place in chance.permutation(len(known))][:count]
     return [*labels, *general, *_meaningless(language, count - len(general), chance)]

@@ -102,8 +102,8 @@ def test_contributions_add_up_to_the_score_exactly(offers: list[dict[str, Any]])
         st.tuples(
             st.integers(0, 1_000_000),
             st.floats(0, 1),
-            st.lists(st.floats(0, 1), min_size=18, max_size=18),
-            st.lists(st.booleans(), min_size=18, max_size=18),
+            st.lists(st.floats(0, 1), min_size=19, max_size=19),
+            st.lists(st.booleans(), min_size=19, max_size=19),
         ),
         min_size=1,
         max_size=5,

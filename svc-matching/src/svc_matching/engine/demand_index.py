@@ -5,13 +5,14 @@ score is never above its relevance, so a supply below the bar needs no second lo
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
 
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.components import Column, Slots, Values
+from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.queries import EXTRA_QUERIES, queries_of
@@ -35,6 +36,7 @@ class DemandEntry:
     facts: DemandFacts
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
+    embedding: Embedding | None = None
 
 
 class DemandIndex:
@@ -50,6 +52,7 @@ class DemandIndex:
         self._fields = CodeColumn(field_nearness)
         self._industries = CodeColumn(industry_nearness)
         self._ipc = CodeColumn(ipc_nearness)
+        self._dense = EmbeddingRows()
 
     def put(
         self,
@@ -71,11 +74,27 @@ class DemandIndex:
         return self._place(slot, self.entry(facts, vectors, frozen))
 
     def entry(
-        self, facts: DemandFacts, vectors: tuple[TextVector, ...], frozen: Frozen
+        self,
+        facts: DemandFacts,
+        vectors: tuple[TextVector, ...],
+        frozen: Frozen,
+        embedding: Embedding | None = None,
     ) -> DemandEntry:
         """Return a demand ready to be ranked, without a place in the index."""
         vectors = vectors[:MAX_TEXTS]
-        return DemandEntry(facts, vectors, queries_of(vectors, self._lexicon, frozen))
+        return DemandEntry(facts, vectors, queries_of(vectors, self._lexicon, frozen), embedding)
+
+    def embed(self, demand_id: UUID, embedding: Embedding) -> None:
+        """Keep a demand's embedding until it is put again; one that is not here needs none."""
+        slot = self.slots.get(demand_id)
+        if slot is not None:
+            self._entries[slot] = replace(self._entries[slot], embedding=embedding)
+            self._dense.put(slot, embedding)
+
+    def forget_embeddings(self) -> None:
+        self._dense.clear()
+        for slot, entry in self._entries.items():
+            self._entries[slot] = replace(entry, embedding=None)
 
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
@@ -88,12 +107,14 @@ class DemandIndex:
         slot = self.slots.give_back(demand_id)
         for place in range(len(self._entries.pop(slot).queries)):
             self._rows.drop(slot * MAX_VIEWS + place)
+        self._dense.drop(slot)
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
         self._rows = SparseRows()
         for slot, entry in self._entries.items():
-            self._place(slot, self.entry(entry.facts, entry.vectors, frozen))
+            again = self.entry(entry.facts, entry.vectors, frozen, entry.embedding)
+            self._place(slot, again)
         self._rows.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:
@@ -107,9 +128,12 @@ class DemandIndex:
             self._bars[slot] = bar
 
     def met_by(
-        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
+        self,
+        rows: Sequence[Terms],
+        supplies: Sequence[tuple[SupplyFacts, Embedding | None]],
+        weights: Weights,
     ) -> list[list[UUID]]:
-        """Return for each supply the demands whose bar it reaches."""
+        """Return for each supply the demands whose bar it reaches, or could by its ceiling."""
         size = self.slots.size
         if not self._entries:
             return [[] for _ in rows]
@@ -121,12 +145,16 @@ class DemandIndex:
         ]
 
     def _met_by(
-        self, rows: Sequence[Terms], supplies: Sequence[SupplyFacts], weights: Weights
+        self,
+        rows: Sequence[Terms],
+        supplies: Sequence[tuple[SupplyFacts, Embedding | None]],
+        weights: Weights,
     ) -> Iterator[list[UUID]]:
         size = self.slots.size
         slots = np.arange(size)
-        for terms, supply in zip(self._terms(rows, size), supplies, strict=False):
-            about = relevance(terms, self._sides(supply, slots), weights)
+        for terms, (supply, embedding) in zip(self._terms(rows, size), supplies, strict=False):
+            sides = [*self._sides(supply, slots), self._dense.ceilings(embedding, slots)]
+            about = relevance(terms, sides, weights)
             # One millionth of slack: the bar was rounded.
             reached: Millionths = millionths(about) + 1
             found = np.flatnonzero((reached >= self._bars[:size]) & (about >= weights.floor))

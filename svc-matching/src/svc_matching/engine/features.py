@@ -11,13 +11,17 @@ from svc_matching.engine.components import Slots
 from svc_matching.engine.gates import GATE_NAMES
 from svc_matching.engine.pairs import Pair
 from svc_matching.engine.scoring import Block, break_down, confidence
-from svc_matching.engine.weights import COMPONENTS, FAMILIES, MILLION, Weights
+from svc_matching.engine.weights import COMPONENTS, DENSE, FAMILIES, MILLION, Weights
 
 _COMPONENTS = TypeAdapter(list[Component])
 _NUMBER = np.dtype("<i4")
 _NEUTRAL = MILLION // 2
 _UNKNOWN = -1
 """Stands for a value that is not known, which counts a neutral half."""
+
+_NAMED = list(zip(COMPONENTS, FAMILIES, strict=True))
+_WITHOUT_DENSE = [named for place, named in enumerate(_NAMED) if place != DENSE]
+"""What a pair is made of where no embedder is configured, and was before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,17 @@ def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
     values, known = block.components(places)
     parts = break_down(block.scores[places], block.relevance[places], values, known, weights)
     shown = np.where(known, parts.values, _UNKNOWN)
-    rows = np.hstack([shown, parts.weights, parts.contributions]).astype(_NUMBER)
+    rows = np.stack([shown, parts.weights, parts.contributions], axis=1).astype(_NUMBER)
+    if not weights.has_dense:
+        rows = np.delete(rows, DENSE, axis=2)
     sure = confidence(known, weights).tolist()
     return [Features(row.tobytes(), each) for row, each in zip(rows, sure, strict=True)]
 
 
 def components_of(packed: bytes) -> list[Component]:
     """Read the components back; their contributions add up to the score exactly."""
-    rows = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS))
+    rows = np.frombuffer(packed, _NUMBER).reshape(3, -1)
+    named = _NAMED if rows.shape[1] == len(_NAMED) else _WITHOUT_DENSE
     # One call for all of them: a list of matches has hundreds.
     return _COMPONENTS.validate_python(
         [
@@ -66,8 +73,8 @@ def components_of(packed: bytes) -> list[Component]:
                 "contribution": contribution / MILLION,
                 "known": value != _UNKNOWN,
             }
-            for name, family, value, weight, contribution in zip(
-                COMPONENTS, FAMILIES, *rows.tolist(), strict=True
+            for (name, family), value, weight, contribution in zip(
+                named, *rows.tolist(), strict=True
             )
         ]
     )

@@ -1,7 +1,8 @@
 """Rank all supplies for one demand, exactly, looking closely at as few as possible.
 
-A score is never above its relevance. So supplies are scored in blocks of falling relevance until
-no later one can enter the list, the near misses or the diagnosis.
+A score is never above its relevance, and a relevance never above what it is with the ceiling of
+its dense part. So supplies are scored in blocks of falling ceilings until no later one can enter
+the list, the near misses or the diagnosis.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +14,10 @@ from numpy.typing import NDArray
 
 from svc_matching.engine.components import Column, Rows, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
-from svc_matching.engine.facts import DemandFacts
 from svc_matching.engine.gates import GATE_BITS
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths, relevance
-from svc_matching.engine.supply_index import SIDES, SupplyIndex
+from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.weights import MILLION, Weights
 
 _BLOCK = 96
@@ -46,7 +46,7 @@ class Ranker:
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         slots = np.flatnonzero(self._supplies.indexed())
         searches = [
-            Search(demand.facts, slots, terms[slots], self._supplies, self._weights)
+            Search(demand, slots, terms[slots], self._supplies, self._weights)
             for demand, terms in zip(demands, self._supplies.terms(demands), strict=True)
         ]
         looking = searches
@@ -58,11 +58,11 @@ class Ranker:
         """Score the block that each search is at."""
         rows = np.repeat(np.arange(len(searches)), [len(search.block) for search in searches])
         block = self._scorer.block(
-            [search.facts for search in searches],
+            [search.demand.facts for search in searches],
             rows,
             np.concatenate([search.slots[search.block] for search in searches]),
             np.concatenate([search.terms[search.block] for search in searches]),
-            [_joined(searches, side) for side in range(SIDES)],
+            _joined([search.sides() for search in searches]),
             year,
         )
         places = _promising(block, rows, self._weights)
@@ -97,11 +97,10 @@ class Ranker:
         few, where = np.unique(slots, return_inverse=True)
         terms = self._supplies.terms_with([demand for demand, _ in demands], few)[rows, where]
         sides = [
-            self._supplies.sides(demand.facts, np.array(each, np.int64)) for demand, each in demands
+            _sides_of(self._supplies, demand, np.array(each, np.int64)) for demand, each in demands
         ]
         facts = [demand.facts for demand, _ in demands]
-        joined = [_concatenated([columns[side] for columns in sides]) for side in range(SIDES)]
-        block = self._scorer.block(facts, rows, slots, terms, joined, year)
+        block = self._scorer.block(facts, rows, slots, terms, _joined(sides), year)
         places = np.flatnonzero(block.relevance >= self._weights.floor)
         for pair, row in zip(self._pairs(block, places), rows[places].tolist(), strict=True):
             found[row].append(pair)
@@ -122,25 +121,32 @@ class Ranker:
 
 
 class Search:
-    """The way of one demand through the supplies, in blocks of falling relevance."""
+    """The way of one demand through the supplies, in blocks of falling ceilings."""
 
     def __init__(
         self,
-        facts: DemandFacts,
+        demand: DemandEntry,
         slots: Slots,
         terms: Values,
         supplies: SupplyIndex,
         weights: Weights,
     ) -> None:
-        self.facts = facts
+        self.demand = demand
         self.slots = slots
         self.terms = terms
-        self.sides = supplies.sides(facts, slots)
         self.block = slots[:0]
         self.collector = Collector(weights)
-        self._about = relevance(terms, self.sides, weights)
+        self._dense = supplies.dense
+        self._sides = supplies.sides(demand.facts, slots)
+        ceilings = self._dense.ceilings(demand.embedding, slots)
+        self._about = relevance(terms, [*self._sides, ceilings], weights)
         self._left = np.flatnonzero(self._about >= weights.floor)
         self._size = _BLOCK
+
+    def sides(self) -> list[Column]:
+        """Return the sides of the block, the dense one by the embeddings themselves."""
+        sides = [(values[self.block], known[self.block]) for values, known in self._sides]
+        return [*sides, self._dense.nearness(self.demand.embedding, self.slots[self.block])]
 
     def advance(self) -> bool:
         """Go to the next block; False when nothing is left that can change anything."""
@@ -160,14 +166,14 @@ class Search:
         return len(self.block) > 0
 
 
-def _joined(searches: Sequence[Search], side: int) -> Column:
-    return _concatenated(
-        [
-            (values[search.block], known[search.block])
-            for search in searches
-            for values, known in (search.sides[side],)
-        ]
-    )
+def _sides_of(supplies: SupplyIndex, demand: DemandEntry, slots: Slots) -> list[Column]:
+    near = supplies.dense.nearness(demand.embedding, slots)
+    return [*supplies.sides(demand.facts, slots), near]
+
+
+def _joined(sides: Sequence[Sequence[Column]]) -> list[Column]:
+    """Put the columns of each demand one below the other, side by side."""
+    return [_concatenated(columns) for columns in zip(*sides, strict=True)]
 
 
 def _concatenated(columns: Sequence[Column]) -> Column:
@@ -180,7 +186,7 @@ def _concatenated(columns: Sequence[Column]) -> Column:
 def _promising(block: Block, rows: Rows, weights: Weights) -> Slots:
     """Return the pairs that could be listed, be a near miss or be the witness of their demand."""
     relevant = block.relevance >= weights.relevant - 1e-6
-    passes = (block.reasons & GATE_BITS) == 0
+    passes = ((block.reasons & GATE_BITS) == 0) & (block.relevance >= weights.floor)
     free = relevant & (block.reasons == 0)
     chosen = (
         _highest(block.scores, rows, passes, weights.list_size)

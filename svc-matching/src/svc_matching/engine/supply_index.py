@@ -10,14 +10,12 @@ from shared.contracts.supplies import SupplyStatus
 from svc_matching.engine.columns import SupplyColumns
 from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
+from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
 from svc_matching.engine.sparse_rows import Scores, SparseRows, Terms
 from svc_matching.engine.statistics import Statistics
 from svc_matching.engine.vectors import TermSets, TextVector, document
-
-SIDES = 3
-"""Fields, industries, IPC."""
 
 
 class SupplyIndex:
@@ -28,6 +26,7 @@ class SupplyIndex:
         self.columns = SupplyColumns()
         self._vectors: dict[int, tuple[TextVector, ...]] = {}
         self._rows = SparseRows()
+        self.dense = EmbeddingRows()
 
     def put(
         self,
@@ -40,6 +39,7 @@ class SupplyIndex:
         slot = self.slots.take(supply_id)
         self.columns.put(slot, facts)
         self._vectors[slot] = vectors
+        self.dense.drop(slot)
         if statistics is not None:
             self._rows.put(slot, *_document(vectors, statistics))
 
@@ -48,6 +48,13 @@ class SupplyIndex:
         self.columns.drop(slot)
         del self._vectors[slot]
         self._rows.drop(slot)
+        self.dense.drop(slot)
+
+    def embed(self, supply_id: UUID, embedding: Embedding) -> None:
+        """Keep a supply's embedding until it is put again; one that is not here needs none."""
+        slot = self.slots.get(supply_id)
+        if slot is not None:
+            self.dense.put(slot, embedding)
 
     def reweigh(self, statistics: Statistics) -> None:
         """Give every supply the impacts of a new epoch."""
@@ -101,7 +108,10 @@ class SupplyIndex:
         return best
 
     def sides(self, demand: DemandFacts, slots: Slots) -> list[Column]:
-        """Return fields, industries and IPC of the given slots against the demand's."""
+        """Return fields, industries and IPC of the given slots against the demand's.
+
+        `dense` has the fourth side, which is looked at in two steps.
+        """
         return [
             self.columns.fields.best(demand.fields, slots),
             self.columns.industries.best(demand.industries, slots),

@@ -1,17 +1,18 @@
 """The versioned weights, read once from `weights.toml` and checked to be convex."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from shared.contracts.matches import Family
 
-RELEVANCE = ("terms", "fields", "industries", "ipc")
+RELEVANCE = ("terms", "fields", "industries", "ipc", "dense")
 SUITABILITY = ("trl", "quantities", "transfer", "country", "language", "ipr", "deadline")
 LEVELS = ("workforce", "skills", "infrastructure", "capital", "management", "rnd")
 FEASIBILITY = ("price", *LEVELS)
 COMPONENTS = (*RELEVANCE, *SUITABILITY, *FEASIBILITY)
+DENSE = COMPONENTS.index("dense")
 FAMILIES = (
     *(Family.RELEVANCE for _ in RELEVANCE),
     *(Family.SUITABILITY for _ in SUITABILITY),
@@ -37,6 +38,17 @@ class Weights:
     relevant: float
     near_misses: int
     used_age_years: int
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether dense vectors count at all."""
+        return self.relevance[DENSE] > 0
+
+    def without_dense(self) -> "Weights":
+        """Return what counts where there is no embedder: the terms take the dense vectors' part."""
+        terms, *others = self.relevance
+        others[DENSE - 1] = 0.0
+        return replace(self, relevance=(terms + self.relevance[DENSE], *others))
 
 
 def _convex(values: tuple[float, ...], name: str) -> tuple[float, ...]:

@@ -327,7 +327,7 @@ def test_weights_that_do_not_add_up_are_refused() -> None:
 
     text = files("svc_matching.engine").joinpath("weights.toml").read_text("utf-8")
     with pytest.raises(ValueError, match="add up"):
-        parse_weights(text.replace("terms = 0.75", "terms = 0.95"))
+        parse_weights(text.replace("terms = 0.50", "terms = 0.95"))
 
 
 def test_a_listed_supply_that_got_worse_makes_room_for_one_never_kept() -> None:

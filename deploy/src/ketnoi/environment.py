@@ -3,7 +3,7 @@
 import difflib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ketnoi.errors import UsageError
@@ -13,6 +13,22 @@ from shared.kernel import faults
 PREFIX = "KETNOI_"
 LARGEST_PORT = 65_535
 KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL", faults.VARIABLE)
+EMBEDDINGS = tuple(
+    f"KETNOI_EMBEDDINGS_{name}"
+    for name in (
+        "URL",
+        "MODEL",
+        "KEY",
+        "VERSION",
+        "QUERY_PREFIX",
+        "PASSAGE_PREFIX",
+        "TIMEOUT_SECONDS",
+        "PATH",
+        "DIMENSIONS",
+        "TEXT_CHARACTERS",
+    )
+)
+"""Settings of svc-matching that are handed on to it as they are."""
 ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 
 
@@ -20,7 +36,8 @@ ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 class Environment:
     """`port` 0 means any free one; a missing URL means the embedded server.
 
-    `crash_at` is for tests: the service that ends once, at its first start, and the point.
+    `embeddings` is for svc-matching, which checks it. `crash_at` is for tests: the service that
+    ends once, at its first start, and the point.
     """
 
     home: Path
@@ -30,6 +47,7 @@ class Environment:
     database_url: str | None
     nats_url: str | None
     inherited: Mapping[str, str]
+    embeddings: Mapping[str, str] = field(default_factory=dict, repr=False)
     crash_at: tuple[str, str] | None = None
 
     @classmethod
@@ -44,6 +62,7 @@ class Environment:
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
             inherited=without_ours(variables),
+            embeddings={name: variables[name] for name in EMBEDDINGS if variables.get(name)},
             crash_at=_crash(variables.get(faults.VARIABLE)),
         )
 
@@ -59,8 +78,8 @@ def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
-        if name.startswith(PREFIX) and name not in KNOWN:
-            known = [word.removeprefix(PREFIX) for word in KNOWN]
+        if name.startswith(PREFIX) and name not in (*KNOWN, *EMBEDDINGS):
+            known = [word.removeprefix(PREFIX) for word in (*KNOWN, *EMBEDDINGS)]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             hint = (
                 f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(KNOWN)}."

@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(transactions.database.close)
+            stack.push_async_callback(transactions.matcher.embeddings.close)
             stack.callback(transactions.matcher.close)
             if settings.run_worker:
                 await stack.enter_async_context(worker.running())
@@ -62,4 +63,6 @@ def _health(settings: Settings, transactions: MatchingTransactions, worker: Work
     health.collect(collect)
     if with_worker:
         health.add("index", partial(check_index, transactions), needed=True)
+        if transactions.matcher.embeddings.embedder is not None:
+            health.add("embedder", transactions.matcher.embeddings.check)
     return health

@@ -7,11 +7,16 @@ from functools import partial
 from shared.db import Database
 from shared.outbox import Worker
 from shared.telemetry import configure_logging
+from svc_matching.clients.embeddings_http import HttpEmbedder
+from svc_matching.clients.embeddings_local import LocalEmbedder
 from svc_matching.consumers.items import demand_handler, supply_handler
+from svc_matching.engine.embedding import Embedder
 from svc_matching.settings import Settings
 from svc_matching.storage.tables import messaging
+from svc_matching.usecases.embeddings import Embeddings
 from svc_matching.usecases.epochs import keep_epochs
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.unembedded import keep_embeddings
 from svc_matching.usecases.unmatched import rank_unmatched
 
 SERVICE = "svc_matching"
@@ -21,8 +26,31 @@ def build_transactions(settings: Settings) -> MatchingTransactions:
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
-    matcher = Matcher(quiet_seconds=settings.quiet_seconds)
+    embeddings = Embeddings(
+        build_embedder(settings), text_characters=settings.embeddings_text_characters
+    )
+    matcher = Matcher(quiet_seconds=settings.quiet_seconds, embeddings=embeddings)
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
+
+
+def build_embedder(settings: Settings) -> Embedder | None:
+    """Return the embedder that the settings name, if they name one; nothing is asked yet."""
+    dimensions = settings.embeddings_dimensions
+    if dimensions is None:
+        return None
+    if settings.embeddings_path is not None:
+        return LocalEmbedder(settings.embeddings_path, dimensions)
+    if settings.embeddings_url is not None:
+        return HttpEmbedder(
+            str(settings.embeddings_url),
+            settings.embeddings_model,
+            dimensions,
+            key=settings.embeddings_key.get_secret_value(),
+            version=settings.embeddings_version,
+            prefixes=(settings.embeddings_query_prefix, settings.embeddings_passage_prefix),
+            timeout_seconds=settings.embeddings_timeout_seconds,
+        )
+    return None
 
 
 def build_worker(settings: Settings, transactions: MatchingTransactions) -> Worker:
@@ -30,6 +58,9 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
 
     async def epochs(stop: asyncio.Event) -> None:
         await keep_epochs(transactions, stop)
+
+    async def embeddings(stop: asyncio.Event) -> None:
+        await keep_embeddings(transactions, stop)
 
     return Worker(
         SERVICE,
@@ -39,7 +70,7 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
             "matching-demand": demand_handler(matcher),
             "matching-supply": supply_handler(matcher),
         },
-        loops=[epochs],
+        loops=[epochs] if matcher.embeddings.embedder is None else [epochs, embeddings],
         repairs={"unmatched_versions": partial(rank_unmatched, transactions)},
     )
 
@@ -53,6 +84,7 @@ async def _run(settings: Settings) -> None:
     async with build_worker(settings, transactions).running():
         await stop.wait()
     transactions.matcher.close()
+    await transactions.matcher.embeddings.close()
     await transactions.database.close()
 
 

@@ -23,7 +23,8 @@ messaging = MessagingTables.on(metadata)
 
 # Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
 # that a start needs no analysis. Gaps are counted by the first `field` and `industry` of a demand
-# and by `published_at`, its first publication as far as is known.
+# and by `published_at`, its first publication as far as is known. `embedding` is the one that
+# `embedder` made of the text; an embedder alone says that it gives none.
 item = Table(
     "item",
     metadata,
@@ -42,6 +43,8 @@ item = Table(
     Column("field", Text),
     Column("industry", Text),
     Column("published_at", DateTime(timezone=True)),
+    Column("embedding", LargeBinary),
+    Column("embedder", Text),
 )
 
 # One row for each pair that was ever listed. Scores are millionths; a rank is the place by
@@ -107,6 +110,7 @@ demand_state = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 
+# Inside an epoch only the embeddings of its `embedder` count.
 epoch = Table(
     "epoch",
     metadata,
@@ -115,4 +119,5 @@ epoch = Table(
     Column("weights_version", Text, nullable=False),
     Column("statistics", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("embedder", Text),
 )

@@ -45,7 +45,7 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
         return False
     async with transactions.begin() as work:
         number = await epochs.read_newest_number(work.connection) + 1
-        engine = matcher.engine
+        engine, embedder = matcher.engine, matcher.embeddings.due(matcher.engine.embedder)
         statistics = await matcher.run(engine.freeze, number)
         row = {
             "number": number,
@@ -53,21 +53,24 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
             "weights_version": engine.weights.version,
             "statistics": await matcher.run(statistics.dump, engine.lexicon),
             "created_at": work.now,
+            "embedder": embedder,
         }
         await epochs.write(work.connection, row)
         crash_point("epoch_freeze")
         matcher.doubt((), epoch=True)
         engine.year = vietnam_date(work.now).year
+        await matcher.use_embedder(work.connection, embedder)
         await matcher.run(engine.adopt, statistics)
     matcher.has_pending = True
     matcher.weights_changed = False
     matcher.supplies_changed_at = None
-    log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
+    log.info("epoch_frozen", epoch=number, supplies=statistics.documents, embedder=embedder)
     return True
 
 
 async def _is_due(matcher: Matcher) -> bool:
-    if matcher.weights_changed:
+    used = matcher.engine.embedder
+    if matcher.weights_changed or matcher.embeddings.due(used) != used:
         return True
     if matcher.supplies_changed_at is None:
         return False

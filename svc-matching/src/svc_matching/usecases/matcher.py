@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -31,7 +32,8 @@ from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
-from svc_matching.storage import epochs, items
+from svc_matching.storage import embeddings, epochs, items
+from svc_matching.usecases.embeddings import Embeddings
 
 log = get_logger("matcher")
 
@@ -42,9 +44,16 @@ T = TypeVar("T")
 class Matcher:
     """The engine, the thread it runs in, and what is in doubt."""
 
-    def __init__(self, *, quiet_seconds: float = 1.0, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        *,
+        quiet_seconds: float = 1.0,
+        embeddings: Embeddings | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
         self.engine = Engine(year=vietnam_date(clock()).year)
         self.quiet_seconds = quiet_seconds
+        self.embeddings = embeddings or Embeddings()
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
@@ -96,7 +105,8 @@ class Matcher:
     async def prepare(self, connection: AsyncConnection) -> None:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
-            self.engine = Engine(self.engine.weights, year=self.engine.year)
+            self.engine = Engine(self.engine.given, year=self.engine.year)
+            self.embeddings.waiting.clear()
             await self._load(connection)
             await self._adopt_newest(connection)
             self.settle()
@@ -112,9 +122,24 @@ class Matcher:
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
         self.engine.year = vietnam_date(self._clock()).year
         newest = await epochs.read_newest(connection)
+        await self.use_embedder(connection, newest.embedder if newest else None)
         await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
         if newest is not None:
             self.weights_changed = newest.weights_version != self.engine.weights.version
+
+    async def use_embedder(self, connection: AsyncConnection, embedder: str | None) -> None:
+        """Let the embeddings of one embedder count; lists are to be ranked anew."""
+        if embedder == self.engine.embedder:
+            return
+        await self.run(self.engine.use, embedder)
+        if embedder is None:
+            return
+        try:
+            async for chunk in embeddings.stream(connection, embedder):
+                await self.run(self.engine.embed, chunk)
+        except BaseException:
+            self.engine.use(None)  # some of them are none of them
+            raise
 
     async def _load(self, connection: AsyncConnection) -> None:
         for kind, statuses in (
@@ -124,6 +149,7 @@ class Matcher:
             async for rows in items.stream_rows(connection, kind, statuses):
                 await self._refresh_analyses(connection, rows)
                 await self.run(_load_rows, self.engine, rows, weigh=False)
+                self._note_unembedded(rows)
         log.info(
             "index_loaded",
             supplies=len(self.engine.supplies.slots),
@@ -141,14 +167,21 @@ class Matcher:
             profile = read_profile(row.kind, copies[row.id].profile)
             analysis = pack(await self.run(views_of, profile))
             await items.store_analysis(connection, row.id, ANALYSER_VERSION, analysis)
-            rows[place] = items.ItemRow(
-                row.id, row.kind, row.status, row.profile, ANALYSER_VERSION, analysis, row.bar
-            )
+            rows[place] = replace(row, analyser=ANALYSER_VERSION, analysis=analysis)
 
     async def _read_again(self, connection: AsyncConnection) -> None:
         rows = await items.read_rows(connection, self._doubted)
         await self._refresh_analyses(connection, rows)
         await self.run(_replace_rows, self.engine, rows, frozenset(self._doubted))
+        if self.engine.embedder is not None:
+            made = await embeddings.read_some(connection, self._doubted, self.engine.embedder)
+            await self.run(self.engine.embed, made)
+        self._note_unembedded(rows)
+
+    def _note_unembedded(self, rows: list[items.ItemRow]) -> None:
+        for row in rows:
+            if self.engine.holds(row.id):
+                self.embeddings.note(row.id, row.embedder)
 
 
 class MatchingTransactions(Transactions):

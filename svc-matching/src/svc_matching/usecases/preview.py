@@ -65,8 +65,9 @@ async def preview_matches(
     demand, matcher = asked.profile(), transactions.matcher
     async with _turn(matcher):
         views = await matcher.run(views_of, demand)
+        near = await matcher.embeddings.at_once(demand, matcher.engine.embedder)
         async with transactions.look() as connection:
-            found = await matcher.run(_rank, matcher.engine, demand, views, asked.limit)
+            found = await matcher.run(_rank, matcher.engine, demand, views, near, asked.limit)
             shown = {pair.supply_id for pair, _ in found.listed}
             shown.update(pair.supply_id for pair in found.ranking.missed)
             copies = await items.read_copies(connection, shown)
@@ -102,10 +103,12 @@ async def _turn(matcher: Matcher) -> AsyncIterator[None]:
         ) from error
 
 
-def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View], limit: int) -> _Found:
+def _rank(
+    engine: Engine, demand: DemandProfile, views: Sequence[View], near: bytes | None, limit: int
+) -> _Found:
     """Rank; runs in the engine's thread."""
     facts = demand_facts(demand, views)
-    ranking = engine.preview(facts, views)
+    ranking = engine.preview(facts, views, near)
     listed = ranking.listed[:limit]
     features = pack_features(listed, engine.weights)
     return _Found(

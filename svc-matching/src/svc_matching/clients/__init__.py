@@ -1,0 +1,1 @@
+"""Outside services: embedders, if one is configured."""

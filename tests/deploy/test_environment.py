@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ketnoi.environment import Environment
+from ketnoi.environment import PASSED_ON, Environment
 from ketnoi.errors import UsageError
+from svc_matching.settings import Settings as MatchingSettings
 
 
 def read(cwd="/srv", **variables):
@@ -47,6 +48,26 @@ def test_children_inherit_none_of_our_keys_and_no_administrators_password():
         KETNOI_PORT="1", DATABASE_URL="postgresql://a:b@c/d", NATS_URL="nats://a:b@c", PATH="/bin"
     )
     assert environment.inherited == {"PATH": "/bin"}
+
+
+def test_what_one_service_reads_reaches_that_service_alone():
+    environment = read(KETNOI_EMBEDDINGS_KEY="secret", KETNOI_EMBEDDINGS_PATH="models/small")
+    assert environment.inherited == {}
+    assert environment.passed_on == {
+        "svc-matching": {
+            "KETNOI_EMBEDDINGS_KEY": "secret",
+            "KETNOI_EMBEDDINGS_PATH": "/srv/models/small",
+        }
+    }
+    assert "secret" not in repr(environment)
+
+
+def test_every_setting_of_the_embedder_is_passed_on():
+    settings = {f"KETNOI_{name.upper()}" for name in MatchingSettings.model_fields}
+    embeddings = {name for name in settings if name.startswith("KETNOI_EMBEDDINGS_")}
+    assert embeddings == {
+        name for name in PASSED_ON["svc-matching"] if name.startswith("KETNOI_EMBEDDINGS_")
+    }
 
 
 def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):

@@ -12,23 +12,30 @@ from shared.kernel import faults
 
 PREFIX = "KETNOI_"
 LARGEST_PORT = 65_535
-KNOWN = ("KETNOI_HOME", "KETNOI_PORT", "KETNOI_HOST", "KETNOI_LOG_LEVEL", faults.VARIABLE)
-EMBEDDINGS = tuple(
-    f"KETNOI_EMBEDDINGS_{name}"
-    for name in (
-        "URL",
-        "MODEL",
-        "KEY",
-        "VERSION",
-        "QUERY_PREFIX",
-        "PASSAGE_PREFIX",
-        "TIMEOUT_SECONDS",
-        "PATH",
-        "DIMENSIONS",
-        "TEXT_CHARACTERS",
-    )
+PASSED_ON = {
+    "svc-matching": (
+        "KETNOI_EMBEDDINGS_URL",
+        "KETNOI_EMBEDDINGS_MODEL",
+        "KETNOI_EMBEDDINGS_KEY",
+        "KETNOI_EMBEDDINGS_VERSION",
+        "KETNOI_EMBEDDINGS_QUERY_PREFIX",
+        "KETNOI_EMBEDDINGS_PASSAGE_PREFIX",
+        "KETNOI_EMBEDDINGS_TIMEOUT_SECONDS",
+        "KETNOI_EMBEDDINGS_PATH",
+        "KETNOI_EMBEDDINGS_DIMENSIONS",
+        "KETNOI_EMBEDDINGS_TEXT_CHARACTERS",
+    ),
+}
+"""What an operator sets for one service; the service itself checks it."""
+
+KNOWN = (
+    "KETNOI_HOME",
+    "KETNOI_PORT",
+    "KETNOI_HOST",
+    "KETNOI_LOG_LEVEL",
+    *(name for names in PASSED_ON.values() for name in names),
+    faults.VARIABLE,
 )
-"""Settings of svc-matching that are handed on to it as they are."""
 ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 
 
@@ -36,8 +43,8 @@ ADMINISTRATOR_URLS = ("DATABASE_URL", "NATS_URL")
 class Environment:
     """`port` 0 means any free one; a missing URL means the embedded server.
 
-    `embeddings` is for svc-matching, which checks it. `crash_at` is for tests: the service that
-    ends once, at its first start, and the point.
+    `passed_on` holds by service what only that service reads.
+    `crash_at` is for tests: the service that ends once, at its first start, and the point.
     """
 
     home: Path
@@ -47,7 +54,7 @@ class Environment:
     database_url: str | None
     nats_url: str | None
     inherited: Mapping[str, str]
-    embeddings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     crash_at: tuple[str, str] | None = None
 
     @classmethod
@@ -62,7 +69,7 @@ class Environment:
             database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
             nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
             inherited=without_ours(variables),
-            embeddings={name: variables[name] for name in EMBEDDINGS if variables.get(name)},
+            passed_on=_passed_on(variables, cwd),
             crash_at=_crash(variables.get(faults.VARIABLE)),
         )
 
@@ -76,10 +83,22 @@ def without_ours(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _passed_on(variables: Mapping[str, str], cwd: Path) -> dict[str, dict[str, str]]:
+    """Return what each service is told, with paths that mean the same wherever it runs."""
+    return {
+        service: {
+            name: str(cwd / value) if name.endswith("_PATH") else value
+            for name in names
+            if (value := variables.get(name))
+        }
+        for service, names in PASSED_ON.items()
+    }
+
+
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
-        if name.startswith(PREFIX) and name not in (*KNOWN, *EMBEDDINGS):
-            known = [word.removeprefix(PREFIX) for word in (*KNOWN, *EMBEDDINGS)]
+        if name.startswith(PREFIX) and name not in KNOWN:
+            known = [word.removeprefix(PREFIX) for word in KNOWN]
             close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
             hint = (
                 f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(KNOWN)}."

@@ -7,7 +7,7 @@ from ketnoi.addresses import nats_user_url, service_url
 from ketnoi.credentials import Credentials, Keys
 from ketnoi.environment import Environment
 from ketnoi.home import Home
-from ketnoi.services import GATEWAY, MATCHING, Service
+from ketnoi.services import GATEWAY, Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +40,9 @@ class ServiceEnvironments:
         }
 
     def _own(self, service: Service) -> dict[str, str]:
-        own = {}
+        own = dict(self.environment.passed_on.get(service.name, {}))
         if service.messaging:
             own["KETNOI_NATS_URL"] = nats_user_url(self.nats_url, service, self.credentials.nats)
-        if service.name == MATCHING.name:
-            own |= self.environment.embeddings
         if service.name == GATEWAY.name:
             own["KETNOI_SIGNING_KEY_PATH"] = str(self.keys.signing)
             own["KETNOI_DATA_PATH"] = str(Home(self.environment.home).data)

@@ -16,7 +16,7 @@ from math import cos, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.components import Column, Known, Slots, Values, unknown
+from svc_matching.engine.components import NEUTRAL, Column, Known, Slots, Values, unknown
 
 MOST_PLANES = 384
 NOTHING, ALIKE = 0.1, 0.9
@@ -86,6 +86,11 @@ def read_embeddings(packed: Collection[bytes]) -> list[Embedding]:
     return [Embedding(*each) for each in zip(numbers, squares.tolist(), signatures, strict=True)]
 
 
+def _nobody(count: int) -> Column:
+    """Return that nothing is known, in no memory: without an embedder this is every demand's."""
+    return np.broadcast_to(np.float64(NEUTRAL), count), np.broadcast_to(np.False_, count)
+
+
 class EmbeddingRows:
     """Slot → embedding. All are of one length, which the first one sets until `clear`."""
 
@@ -129,15 +134,19 @@ class EmbeddingRows:
 
     def ceilings(self, embedding: Embedding | None, slots: Slots) -> Column:
         """Return how near each slot can be at most, and whether it has an embedding at all."""
-        values, known, places = self._met(embedding, slots)
-        if embedding is not None and len(places):
+        if embedding is None:
+            return _nobody(len(slots))
+        values, known, places = self._met(slots)
+        if len(places):
             values[places] = self._below(embedding, slots[places])
         return values, known
 
     def nearness(self, embedding: Embedding | None, slots: Slots) -> Column:
         """Return how near each slot is, from 0 to 1."""
-        values, known, places = self._met(embedding, slots)
-        if embedding is not None and len(places):
+        if embedding is None:
+            return _nobody(len(slots))
+        values, known, places = self._met(slots)
+        if len(places):
             found = slots[places]
             cosines = self._dots(embedding, found) / np.sqrt(
                 self._squares[found] * embedding.square
@@ -145,10 +154,8 @@ class EmbeddingRows:
             values[places] = np.minimum(_nearness(cosines), self._below(embedding, found))
         return values, known
 
-    def _met(self, embedding: Embedding | None, slots: Slots) -> tuple[Values, Known, Slots]:
+    def _met(self, slots: Slots) -> tuple[Values, Known, Slots]:
         values, known = unknown(len(slots))
-        if embedding is None or not len(self._known):
-            return values, known, slots[:0]
         inside = slots < len(self._known)
         known[inside] = self._known[slots[inside]]
         return values, known, np.flatnonzero(known)

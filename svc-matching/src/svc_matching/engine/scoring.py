@@ -25,7 +25,8 @@ def relevance(terms: Values, sides: Sequence[Column], weights: Weights) -> Value
     """Blend the terms with their four sides; an unknown side leaves it to the terms."""
     total = weights.relevance[0] * terms
     for weight, (values, known) in zip(weights.relevance[1:], sides, strict=True):
-        total += weight * np.where(known, values, terms)
+        if weight:
+            total += weight * np.where(known, values, terms)
     return np.minimum(total, 1.0)
 
 

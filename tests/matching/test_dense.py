@@ -62,6 +62,14 @@ def test_nearness_is_the_formula_on_whole_numbers(dimensions: int) -> None:
     assert values.tolist() == pytest.approx([by_hand(one, each) for each in many], abs=1e-12)
 
 
+def test_products_of_the_largest_numbers_are_exact() -> None:
+    one, *many = embeddings(100 + np.abs(clouds(9, 8, 4096)))
+    products = as_rows(many)._dots(one, np.arange(7)).tolist()
+    mine = one.numbers.astype(np.int64)
+    assert products == [int(mine @ each.numbers.astype(np.int64)) for each in many]
+    assert min(products) > 2**24
+
+
 @pytest.mark.parametrize("dimensions", [8, 64, 384, 1024])
 def test_no_nearness_is_above_its_ceiling_and_hardly_one_is_cut_by_it(dimensions: int) -> None:
     asking, many = embeddings(clouds(2, 3, dimensions)), embeddings(clouds(2, 500, dimensions))
@@ -305,6 +313,21 @@ def test_lists_kept_up_to_date_equal_lists_rebuilt(
     assert [p.supply_id for p in kept.missed] == [p.supply_id for p in anew.missed]
     assert (kept.witness is None) == (anew.witness is None)
     assert [p.relevance for p in kept.listed] == [p.relevance for p in anew.listed]
+
+
+def test_a_supply_near_in_meaning_alone_concerns_a_demand_whose_list_is_full() -> None:
+    engine = with_embedder()
+    put_demand(engine, "tea dryer")
+    for number in range(25):
+        put_supply(engine, number, "tea", embed=False, description="wood rice " * 200)
+    ranking = engine.rank(DEMAND)
+    engine.set_bar(DEMAND, engine.bar(ranking))
+    assert 10_000 < engine.bar(ranking) < 250_000
+    newcomer = put_supply(engine, 99, "Pangering godhong", embed=False)
+    assert engine.concerned([newcomer]) == {}
+    engine.embed({newcomer: packed("tea dryer")})
+    assert engine.concerned([newcomer]) == {DEMAND: {newcomer}}
+    assert newcomer in dict(keys(engine.rank(DEMAND).listed))
 
 
 def test_ceilings_leave_nobody_out() -> None:

@@ -68,7 +68,7 @@ def test_every_service_has_the_same_rooms() -> None:
     for service in ("demand", "supply", "matching", "reporting"):
         package = ROOT / f"svc-{service}" / "src" / f"svc_{service}"
         present = {path.name for path in package.iterdir() if path.is_dir()}
-        allowed = rooms | ({"engine"} if service == "matching" else set())
+        allowed = rooms | ({"engine", "clients"} if service == "matching" else set())
         assert present - {"__pycache__"} <= allowed, service
         for module in ("main.py", "worker.py", "settings.py"):
             assert (package / module).is_file(), (service, module)

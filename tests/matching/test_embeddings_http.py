@@ -132,6 +132,15 @@ async def test_a_wrong_key_or_address_is_said_at_once(
     assert len(server.bodies) == 1
 
 
+async def test_keys_in_the_address_are_not_told(server: StandIn, make: Make) -> None:
+    server.answers = [web.Response(status=403)]
+    url = server.url.replace("http://", "http://me:hidden@") + "?api-key=hidden"
+    with pytest.raises(EmbedderError, match="403") as raised:
+        await embed(make(url=url))
+    assert server.url in str(raised.value)
+    assert "hidden" not in str(raised.value)
+
+
 def answer(*rows: Any) -> str:
     return json.dumps({"data": [{"index": n, "embedding": row} for n, row in enumerate(rows)]})
 

@@ -62,6 +62,8 @@ class HttpEmbedder:
             self.version += "+" + sha256("\0".join(prefixes).encode()).hexdigest()[:8]
         self.dimensions = dimensions
         self._url = url
+        # Some take a key in their address; what is told and logged shows none.
+        self._shown = str(httpx.URL(url).copy_with(userinfo=b"", query=None))
         self._prefixes = dict(zip(TextKind, prefixes, strict=True))
         self._timeout_seconds = timeout_seconds
         # Only the address that was given is asked: no redirects, no proxies of the environment.
@@ -134,7 +136,7 @@ class HttpEmbedder:
         return np.array([found[place] for place in range(count)], np.float32)
 
     def _told(self, what: str) -> str:
-        return f"{self._url} ({self.name}): {what}"
+        return f"{self._shown} ({self.name}): {what}"
 
     def _fault(self, what: str) -> EmbedderError:
         return EmbedderError(self._told(what))

@@ -81,7 +81,7 @@ class Embeddings:
         try:
             answer = await self.embedder.embed(texts, kind)
             return [*pack_embeddings(answer, len(texts), self.embedder.dimensions)]
-        except TextRefusedError as error:
+        except TextRefusedError:
             if len(texts) > 1:
                 half = len(texts) // 2
                 first = await self.make(texts[:half], kind)
@@ -89,7 +89,7 @@ class Embeddings:
             if texts[0] == _PLAIN:
                 raise
             if await self.make([_PLAIN], kind):
-                log.warning("text_refused", error=str(error))
+                log.warning("text_refused")  # servers may repeat the text in their refusal
             return [None]
 
     async def at_once(self, profile: DemandProfile, used: str | None) -> bytes | None:

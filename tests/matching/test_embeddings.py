@@ -44,12 +44,13 @@ class WordEmbedder:
         self.asked: list[tuple[TextKind, list[str]]] = []
         self.instead: Callable[[Matrix], Matrix] = lambda answer: answer
         self.refused: str | None = None
-        self.down = self.silent = False
+        self.down = False
+        self.speaks = asyncio.Event()
+        self.speaks.set()
 
     async def embed(self, texts: Sequence[str], kind: TextKind) -> Matrix:
         self.asked.append((kind, list(texts)))
-        if self.silent:
-            await asyncio.Event().wait()
+        await self.speaks.wait()
         if self.down:
             raise EmbedderError("switched off")
         if self.refused is not None and any(self.refused in text for text in texts):
@@ -384,7 +385,7 @@ async def test_a_slow_embedder_does_not_hold_a_preview_up(
     world: World, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "AT_ONCE_SECONDS", 0.01)
-    embedder.silent = True
+    embedder.speaks.clear()
     embeddings = world.transactions.matcher.embeddings
     assert await embeddings.at_once(TEA, embeddings.identity) is None
     assert embedder.texts == [embeddings.text(TEA)]
@@ -393,15 +394,15 @@ async def test_a_slow_embedder_does_not_hold_a_preview_up(
 async def test_a_slow_embedder_does_not_hold_events_up(
     world: World, ask: Ask, embedder: WordEmbedder
 ) -> None:
-    embedder.silent = True
+    embedder.speaks.clear()
     await world.tell(world.supply())
     waiting = asyncio.create_task(embed_some(world.transactions))
     while not embedder.asked:
         await asyncio.sleep(0.01)
+    assert world.transactions.matcher.embeddings.due(None) is None
     demand = world.demand()
     await world.tell(demand)
     assert await dense_of(ask, demand) == {"Lò sấy chè bơm nhiệt": None}
-    assert world.transactions.matcher.embeddings.due(None) is None
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert len(world.transactions.matcher.embeddings.waiting) == 2
@@ -468,14 +469,14 @@ async def test_a_version_that_came_meanwhile_is_embedded_again(
 ) -> None:
     tea = world.supply()
     await world.tell(tea)
-    embedder.silent = True
+    embedder.speaks.clear()
     asking = asyncio.create_task(embed_some(world.transactions))
     while not embedder.asked:
         await asyncio.sleep(0.01)
     await world.tell(world.later(tea, title="Lò sấy chè gỗ"))
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
-    embedder.silent = False
+    embedder.speaks.set()
+    await asking
+    assert await stored(world, tea) == (None, None)
     while await embed_some(world.transactions):
         pass
     assert embedder.texts[-1].startswith("Lò sấy chè gỗ")
@@ -487,5 +488,16 @@ async def test_what_others_may_not_find_is_never_shown_to_an_embedder(
     hidden = world.supply(visibility="PRIVATE", title="Lò sấy bí mật")
     await world.tell(hidden, world.supply("WITHDRAWN"), world.demand("ON_HOLD"))
     use(world, embedder)
+    await settle(world)
+    assert embedder.texts == []
+
+
+async def test_what_has_left_meanwhile_is_not_shown_either(
+    world: World, embedder: WordEmbedder
+) -> None:
+    tea = world.supply()
+    await world.tell(tea)
+    assert list(world.transactions.matcher.embeddings.waiting) == [tea.aggregate_id]
+    await world.tell(world.later(tea, "WITHDRAWN"))
     await settle(world)
     assert embedder.texts == []

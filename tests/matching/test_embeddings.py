@@ -255,6 +255,19 @@ async def test_a_newcomer_is_ranked_by_its_terms_until_it_has_its_embedding(
     assert world.transactions.matcher.engine.statistics.epoch == epoch
 
 
+async def test_a_new_demand_too(world: World, ask: Ask, embedder: WordEmbedder) -> None:
+    await world.tell(world.supply())
+    await settle(world)
+    demand = world.demand()
+    await world.tell(demand)
+    (before,) = (await dense_of(ask, demand)).values()
+    await embed_some(world.transactions)
+    (after,) = (await dense_of(ask, demand)).values()
+    assert before is not None
+    assert after is not None
+    assert (before["known"], after["known"]) == (False, True)
+
+
 async def test_meaning_alone_brings_a_supply_into_the_list(
     world: World, ask: Ask, embedder: WordEmbedder
 ) -> None:

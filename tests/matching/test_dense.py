@@ -15,7 +15,7 @@ from svc_matching.engine.dense import Embedding, EmbeddingRows, read_embeddings
 from svc_matching.engine.embedding import EmbedderError, TextRefusedError, pack_embeddings
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.features import components_of, pack_features
+from svc_matching.engine.features import components_of, pack_features, values_of
 from svc_matching.engine.pairs import Pair
 from svc_matching.engine.views import views_of
 from svc_matching.engine.weights import COMPONENTS, load_weights, parse_weights
@@ -249,6 +249,21 @@ def test_without_an_embedder_a_match_has_no_such_component() -> None:
     engine.use("words@1/64")
     (features,) = pack_features(engine.rank(DEMAND).listed, engine.weights)
     assert [each.name for each in components_of(features.components)] == list(COMPONENTS)
+
+
+def test_values_are_read_from_rows_with_and_without_an_embedding() -> None:
+    engine = with_embedder()
+    put_demand(engine, "tea dryer")
+    put_supply(engine, 1, "tea dryer")
+    (features,) = pack_features(engine.rank(DEMAND).listed, engine.weights)
+    values = dict(zip(COMPONENTS, values_of(features.components), strict=True))
+    assert values["dense"] == 1_000_000
+    engine.use(None)
+    (features,) = pack_features(engine.rank(DEMAND).listed, engine.weights)
+    without = dict(zip(COMPONENTS, values_of(features.components), strict=True))
+    assert without == values | {"dense": None}
+    assert without["terms"] == 1_000_000
+    assert without["language"] == 1_000_000
 
 
 def test_meaning_lifts_a_supply_by_its_weight() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from hashlib import sha256
@@ -16,14 +17,20 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from shared.contracts.demands import DemandProfile
+from svc_matching.domain.vocabularies import LANGUAGES
+from svc_matching.engine import in_use
 from svc_matching.engine.embedding import EmbedderError, Matrix, TextKind, TextRefusedError
+from svc_matching.engine.tagging import concepts_in
+from svc_matching.engine.vocabulary import load_vocabulary
 from svc_matching.settings import Settings
 from svc_matching.storage import tables
 from svc_matching.usecases import embeddings as module
 from svc_matching.usecases.embeddings import Embeddings
 from svc_matching.usecases.epochs import freeze_when_due, rank_pending
 from svc_matching.usecases.lists import rank_lists
+from svc_matching.usecases.snapshots import save_when_due
 from svc_matching.usecases.unembedded import embed_some, keep_embeddings
+from svc_matching.usecases.vocabulary_epochs import VocabularyEpochs
 from svc_matching.worker import build_embedder
 
 World = Any
@@ -166,6 +173,18 @@ async def test_without_an_embedder_nothing_outside_is_asked(
     assert [call for call in calls if _host(call[1]) not in own] == []
 
 
+def test_without_an_embedder_nothing_is_loaded_that_could_ask_one() -> None:
+    program = """
+import sys
+from svc_matching.main import create_app
+from svc_matching.settings import Settings
+create_app(Settings())
+print([name for name in sys.modules if name.startswith(("httpx", "svc_matching.clients."))])
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert said.splitlines()[-1] == b"[]"
+
+
 def _host(address: Any) -> str:
     """Return the host of an address; a socket file is on this machine."""
     if isinstance(address, tuple):
@@ -224,7 +243,7 @@ async def test_without_the_embedder_again_every_score_is_what_it_was(
     demand = world.demand(trl_min=4)
     await world.tell(world.supply(), world.supply(trl=7), world.supply(**RICE), demand)
     await settle(world)
-    world.transactions.matcher.weights_changed = True
+    world.transactions.matcher.rules_changed = True
     await settle(world)
     plain = await scores(world)
     use(world, embedder)
@@ -322,6 +341,113 @@ async def test_lists_kept_up_to_date_equal_lists_of_a_new_start(
         await rank_lists(work, world.transactions.matcher, ids)
     assert await scores(world) == kept
     assert list(world.transactions.matcher.embeddings.waiting) == [supplies[1].aggregate_id]
+
+
+async def test_a_start_from_a_snapshot_takes_embeddings_from_the_table(
+    world: World, embedder: WordEmbedder, tmp_path: Path
+) -> None:
+    """Also what waits for one is the same: a snapshot says nothing of either."""
+    matcher = world.transactions.matcher
+    gone, kept, changed, late = (
+        world.supply(),
+        world.supply(trl=7),
+        *(world.supply(**RICE, trl=trl) for trl in (6, 7)),
+    )
+    demand, closed = world.demand(), world.demand(title="Cần máy sấy lúa")
+    await world.tell(gone, kept, changed, demand, closed)
+    await settle(world)
+    matcher.snapshot_folder = tmp_path / "snap"
+    try:
+        assert await save_when_due(world.transactions)
+        await world.tell(
+            world.later(gone, "WITHDRAWN"),
+            world.later(changed, title="Máy sấy chè"),
+            world.later(closed, "ON_HOLD"),
+            late,
+        )
+        starts = [await _started(world, folder) for folder in (matcher.snapshot_folder, None)]
+    finally:
+        matcher.snapshot_folder = None
+    assert starts[0] == starts[1]
+    known, pairs, _, waiting = starts[0]
+    assert known == {kept.aggregate_id: True, changed.aggregate_id: False, late.aggregate_id: False}
+    assert {supply_id for supply_id, *_ in pairs} == known.keys()
+    assert waiting == {changed.aggregate_id, late.aggregate_id}
+
+
+async def _started(world: World, folder: Path | None) -> tuple[Any, ...]:
+    """Start anew; return whose embedding is there, all pairs, all lists, and who waits."""
+    matcher = world.transactions.matcher
+    matcher.snapshot_folder, matcher.loaded = folder, False
+    async with world.transactions.begin():
+        pass
+    engine = matcher.engine
+    assert engine.embedder == matcher.embeddings.identity
+    slots = {each: engine.supplies.slots.get(each) for each in engine.supplies.slots.ids()}
+    demands = list(engine.demands.slots.ids())
+    return (
+        {each: engine.supplies.dense.get(slot) is not None for each, slot in slots.items()},
+        {
+            (pair.supply_id, pair.score, pair.relevance)
+            for pairs in engine.score_many(dict.fromkeys(demands, slots)).values()
+            for pair in pairs
+        },
+        {
+            demand_id: [(pair.supply_id, pair.score) for pair in engine.rank(demand_id).listed]
+            for demand_id in demands
+        },
+        set(matcher.embeddings.waiting),
+    )
+
+
+@pytest.fixture
+def shipped_words_again() -> Iterator[None]:
+    """Let the tests after read with the vocabulary that ships."""
+    yield
+    in_use.use_vocabulary(load_vocabulary())
+    for language in LANGUAGES:
+        concepts_in("a", language)
+
+
+@pytest.mark.usefixtures("shipped_words_again")
+async def test_what_is_read_with_new_words_keeps_its_embedding(
+    world: World,
+    ask: Ask,
+    embedder: WordEmbedder,
+    client: httpx.AsyncClient,
+    authorization: Callable[..., dict[str, str]],
+) -> None:
+    supply = world.supply(title="Máy dùm vặc", description="Máy dùm vặc loại tốt.")
+    demand = world.demand(title="Cần máy dùm vặc", description="Xưởng cần mua máy dùm vặc.")
+    await world.tell(supply, demand)
+    await settle(world)
+    before, asked = await dense_of(ask, demand), len(embedder.asked)
+    assert before["Máy dùm vặc"] is not None
+    concept = {
+        "kind": "ADD",
+        "concept_id": "zorbulator",
+        "broader": ["tea-drying"],
+        "labels": {"vi": ["máy dùm vặc"], "en": ["zorbulator"]},
+        "reason": "Ba cơ sở gọi như vậy.",
+    }
+    path = "/v1/vocabularies/technology/proposals"
+    made = await client.post(path, json=concept, headers=authorization("office"))
+    move = {"to": "ACCEPTED", "reason": "đúng"}
+    headers = authorization("operator") | {"If-Match": '"1"'}
+    done = await client.post(f"{path}/{made.json()['id']}/transitions", json=move, headers=headers)
+    assert done.status_code == 200, done.text
+    work = VocabularyEpochs(world.transactions, quiet_seconds=0)
+    while await work.step():
+        pass
+    await settle(world)
+    assert in_use.vocabulary().revision == 1
+    after = await dense_of(ask, demand)
+    assert after["Máy dùm vặc"] is not None
+    assert (after["Máy dùm vặc"]["value"], after["Máy dùm vặc"]["known"]) == (
+        before["Máy dùm vặc"]["value"],
+        True,
+    )
+    assert len(embedder.asked) == asked
 
 
 async def test_two_embedders_never_meet(world: World, ask: Ask, embedder: WordEmbedder) -> None:

@@ -1,6 +1,5 @@
 """Texts become terms: what must meet does meet, and what is exact counts more."""
 
-import time
 import unicodedata
 from typing import Any
 
@@ -131,14 +130,6 @@ def test_any_text_is_read_and_packs_without_loss(text: str, language: str | None
     assert [v.frequencies.tolist() for v in again] == [v.frequencies.tolist() for v in views]
 
 
-def test_reading_a_long_text_takes_milliseconds_not_seconds() -> None:
-    text = "Thiết bị sấy chè xanh bằng bơm nhiệt tự động điều khiển độ ẩm và nhiệt độ. " * 12
-    analyse(text, "vi")
-    began = time.perf_counter()
-    analyse(text, "vi")
-    assert time.perf_counter() - began < 0.1
-
-
 @pytest.mark.parametrize(
     ("language", "text", "full"),
     [
@@ -146,7 +137,6 @@ def test_reading_a_long_text_takes_milliseconds_not_seconds() -> None:
         ("vi", "Dau tu NLMT", "năng lượng mặt trời"),
         ("vi", "hỗ trợ đmst", "đổi mới sáng tạo"),
         ("vi", "Chương trình KH&CN", "khoa học và công nghệ"),
-        ("en", "UAV spraying", "unmanned aerial vehicle"),
         ("de", "Kamera mit KI", "künstlicher Intelligenz"),
         ("zh", "AI相机", "人工智能"),
     ],
@@ -167,6 +157,10 @@ def test_a_word_that_looks_like_a_short_form_stays_a_word() -> None:
 
 
 def test_what_a_text_spells_out_itself_counts_once() -> None:
-    assert spell_out("UAV or UAV", "en") == "UAV (unmanned aerial vehicle) or UAV"
-    text = "Unmanned aerial vehicle (UAV)"
-    assert spell_out(text, "en") == text
+    assert spell_out("UAV và UAV", "vi") == "UAV (máy bay không người lái) và UAV"
+    text = "Máy bay không người lái (UAV)"
+    assert spell_out(text, "vi") == text
+
+
+def test_a_label_of_a_concept_is_left_to_the_vocabulary() -> None:
+    assert spell_out("UAV", "en") == "UAV"

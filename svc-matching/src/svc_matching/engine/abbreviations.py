@@ -1,11 +1,15 @@
-"""Short forms and what they stand for, from `abbreviations.toml`: «HTX» is a «hợp tác xã»."""
+"""Short forms and what they stand for, from `abbreviations.toml`: «HTX» is a «hợp tác xã».
+
+One that is a label of a concept («UAV») is left to the vocabulary: spelt out as well, the concept
+would count twice. In Vietnamese it is spelt out all the same, because its words are translated.
+"""
 
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from importlib.resources import files
 
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.vietnamese import fold, is_syllable
 
 _LATIN = r"[^\W\d_\u1100-\u11ff\u2e80-\uffff]+"
@@ -15,12 +19,15 @@ _SHORTEST_FOLDED = 4
 _SHORTEST_LOWER = 3
 
 
-@cache
+@kept()
 def abbreviations(language: str) -> Mapping[str, str]:
     """Return every spelling that is read, with what it stands for."""
     text = files(__package__).joinpath("abbreviations.toml").read_text("utf-8")
+    labels = {label for label, _ in vocabulary().labels(language)} if language != "vi" else set()
     found: dict[str, str] = {}
     for short, full in tomllib.loads(text).get(language, {}).items():
+        if short in labels:
+            continue
         spellings = {short}
         if len(short) >= _SHORTEST_FOLDED:
             spellings.add(fold(short))

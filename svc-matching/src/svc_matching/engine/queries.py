@@ -62,15 +62,14 @@ def queries_of(
         for vector in vectors
     ]
     original, spoken = vectors[0], {vector.language for vector in vectors}
-    others = frozenset(LANGUAGES) - spoken
-    by_concept = _by_concept(original, found[0], lexicon, others)
+    plain, others = found[0], frozenset(LANGUAGES) - spoken
     if original.language == "vi" and UNIT_KIND in lexicon.kinds(original.ids):
-        translated = (
-            _translated(original, language, lexicon, frozen, rarities)
-            for language in _offered(frozen, others)
-        )
-        found += (each for each in translated if each is not None)
-    return (*found, *by_concept)
+        for language in _offered(frozen, others):
+            translated = _translated(original, language, lexicon, frozen, rarities)
+            if translated is not None:
+                found.append(translated)
+                others -= {language}
+    return (*found, *_by_concept(original, plain, lexicon, others))
 
 
 def _offered(frozen: Frozen, among: frozenset[str]) -> list[str]:

@@ -344,9 +344,14 @@ async def test_lists_kept_up_to_date_equal_lists_of_a_new_start(
 
 
 async def test_a_start_from_a_snapshot_takes_embeddings_from_the_table(
-    world: World, embedder: WordEmbedder, tmp_path: Path
+    world: World, embedder: WordEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what waits for one is the same: a snapshot says nothing of either."""
+
+    async def later(_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("svc_matching.usecases.epochs.save_when_due", later)
     matcher = world.transactions.matcher
     gone, kept, changed, late = (
         world.supply(),

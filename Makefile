@@ -14,10 +14,10 @@ KERNELS := $(VENV)/.kernels
 SECONDS_LONG ?= 1800
 SPLIT ?= dev
 
-.PHONY: help setup run demo test check fmt lint types arch bench bench-matching quality diagnosis soak contracts lock clean
+.PHONY: help setup run demo test test-embeddings check fmt lint types arch bench bench-matching quality diagnosis soak contracts lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +46,11 @@ demo: $(READY) ## Beside `make run`: load the demo set and show matches (DATA=<f
 
 test: $(READY) $(KERNELS) ## Run the tests, on a Postgres and NATS of their own
 	@$(BIN)/pytest $(ARGS)
+
+test-embeddings: ## Test the local embedder (torch, some GB, in .venv-embeddings)
+	@$(MAKE) --no-print-directory VENV=.venv-embeddings setup
+	@.venv-embeddings/bin/uv pip install --quiet --python .venv-embeddings/bin/python --require-hashes -r requirements-embeddings.lock
+	@.venv-embeddings/bin/pytest tests/matching/test_embeddings_local.py $(ARGS)
 
 check: $(READY) lint types arch ## Style, types, architecture and dependencies
 
@@ -82,10 +87,12 @@ contracts: $(READY) ## Write the OpenAPI snapshots anew (look at the diff: who r
 	  $(BIN)/python -m shared.http.snapshot svc_$$service.main:create_app svc-$$service/openapi.json || exit 1; done
 	@$(BIN)/python -m gateway.openapi
 
-lock: $(READY) ## Renew requirements.lock (newest versions that the members allow)
+EXPORT := $(BIN)/uv export --quiet --format requirements.txt --no-emit-workspace --no-header --no-annotate
+
+lock: $(READY) ## Renew both lock files (newest versions that the members allow)
 	@$(BIN)/uv lock --upgrade
-	@$(BIN)/uv export --quiet --format requirements.txt --all-packages --all-extras --all-groups \
-	  --no-emit-workspace --no-header --no-annotate -o requirements.lock
+	@$(EXPORT) --all-packages --all-extras --no-extra embeddings --all-groups -o requirements.lock
+	@$(EXPORT) --package svc-matching --extra embeddings --no-dev -o requirements-embeddings.lock
 
 clean: ## Remove the virtual environment and caches (never data)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-embeddings .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ketnoi.credentials import ADMIN, Credentials, Keys, load_credentials
-from ketnoi.environment import Environment
+from ketnoi.environment import PASSED_ON, Environment
 from ketnoi.errors import UsageError
 from ketnoi.home import Home
 from ketnoi.service_environment import ServiceEnvironments
 from ketnoi.services import MATCHING, SERVICES
+from svc_matching.settings import Settings as MatchingSettings
 
 
 def read(cwd="/srv", **variables):
@@ -96,6 +97,26 @@ def test_only_matching_is_told_of_milvus():
     assert told.pop(MATCHING.name) == {"KETNOI_MILVUS_URI": "http://a:b@c:19530"}
     assert environments.of(MATCHING)["KETNOI_MATCHING_CANDIDATES"] == "milvus"
     assert not any(told.values())
+
+
+def test_a_service_finds_its_model_wherever_it_runs_and_no_key_is_shown():
+    environment = read(KETNOI_EMBEDDINGS_KEY="secret", KETNOI_EMBEDDINGS_PATH="models/small")
+    assert environment.inherited == {}
+    assert environment.passed_on == {
+        "svc-matching": {
+            "KETNOI_EMBEDDINGS_KEY": "secret",
+            "KETNOI_EMBEDDINGS_PATH": "/srv/models/small",
+        }
+    }
+    assert "secret" not in repr(environment)
+
+
+def test_every_setting_of_the_embedder_is_passed_on():
+    settings = {f"KETNOI_{name.upper()}" for name in MatchingSettings.model_fields}
+    embeddings = {name for name in settings if name.startswith("KETNOI_EMBEDDINGS_")}
+    assert embeddings == {
+        name for name in PASSED_ON["svc-matching"] if name.startswith("KETNOI_EMBEDDINGS_")
+    }
 
 
 def test_command_line_says_it_with_exit_code_2_and_no_traceback(tmp_path):

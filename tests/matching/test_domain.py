@@ -185,6 +185,23 @@ def test_pairs_of_two_languages_say_that_only_the_codes_speak() -> None:
     assert said.text.en.startswith("Another language, so hardly a word in common")
 
 
+@pytest.mark.parametrize(
+    ("value", "known", "told"),
+    [
+        (0.9, True, "based on the meaning of the text; near in meaning."),
+        (0.4, True, "based on the meaning of the text."),
+        (0.0, True, "based on the classification codes."),
+        (0.9, False, "based on the classification codes."),
+    ],
+)
+def test_the_meaning_is_named_only_when_it_is_known(value: float, known: bool, told: str) -> None:
+    components = [a_component("dense", Family.RELEVANCE, value, known=known)]
+    said = explain(components, [], [], same_language=False)
+    assert said.text.en == f"Another language, so hardly a word in common; {told}"
+    strong = known and value > 0.8
+    assert [each.vi for each in said.strengths] == ["ý nghĩa của văn bản"] * strong
+
+
 def test_a_later_database_epoch_is_newer_than_any_version() -> None:
     assert Age(2, 1) > Age(1, 99) > Age(1, 98)
 

@@ -49,7 +49,7 @@ OTHERS = replace(
     base=0.3,
     suitability_share=0.2,
     feasibility_share=0.5,
-    relevance=(0.4, 0.3, 0.2, 0.1),
+    relevance=(0.3, 0.3, 0.2, 0.1, 0.1),
     feasibility=(0.8, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0),
 )
 
@@ -177,7 +177,7 @@ def test_too_many_comparisons_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_unused_family_keeps_its_inner_weights() -> None:
     task = fitting._Task(load_weights())
-    parameters = np.concatenate([[0.5, 0.5, 0, 0], [3.0], np.zeros(7), [1.0], np.zeros(6)])
+    parameters = np.concatenate([[0.5, 0.5, 0, 0, 0], [3.0], np.zeros(7), [1.0], np.zeros(6)])
     weights = task.weights(parameters, "new")
     assert (weights.base, weights.suitability_share, weights.feasibility_share) == (0.75, 0, 0.25)
     assert weights.suitability == load_weights().suitability
@@ -200,14 +200,14 @@ def test_the_shipped_file_is_what_is_written_of_it() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('version = "2026.2"', "", "needs a version"),
-        ("terms = 0.75", "terms = -0.75", "relevance.terms must be a number, not below 0"),
-        ("terms = 0.75", "terms = nan", "relevance.terms must be a number"),
-        ("terms = 0.75", 'terms = "much"', "relevance.terms must be a number"),
-        ("terms = 0.75", "word = 0.75", r"\[relevance\] must have exactly terms, fields"),
+        ('version = "2026.3"', "", "needs a version"),
+        ("terms = 0.50", "terms = -0.50", "relevance.terms must be a number, not below 0"),
+        ("terms = 0.50", "terms = nan", "relevance.terms must be a number"),
+        ("terms = 0.50", 'terms = "much"', "relevance.terms must be a number"),
+        ("terms = 0.50", "word = 0.50", r"\[relevance\] must have exactly terms, fields"),
         ("size = 20", "size = 20.5", "lists.size must be a whole number"),
         ("[rules]", "[rule]", "unknown in a weights file: rule"),
-        ("terms = 0.75", "terms = 0.85", "weights of relevance must add up to 1"),
+        ("terms = 0.50", "terms = 0.60", "weights of relevance must add up to 1"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(old: str, new: str, told: str) -> None:
@@ -302,12 +302,12 @@ async def test_an_operator_fits_new_weights_and_puts_them_to_use(
     before = {row.id: row for row in await world.rows(tables.match)}
     file, exported = tmp_path / "mine.toml", tmp_path / "decisions.jsonl"
     fitting_it = asyncio.to_thread(
-        fit_weights, operator, file, version="2026.2-ours", decisions=None, weights=None
+        fit_weights, operator, file, version="2026.3-ours", decisions=None, weights=None
     )
     await fitting_it
     report = json.loads((tmp_path / "mine.report.json").read_text())
     assert report["n"] == {"decisions": 240, "chosen": 120, "demands": 40, "pairs": 360}
-    assert (report["from_version"], report["version"]) == ("2026.2", "2026.2-ours")
+    assert (report["from_version"], report["version"]) == ("2026.3", "2026.3-ours")
     held_out = report["held_out"]
     assert held_out["after"]["log_loss"] < held_out["before"]["log_loss"]
     weights = {each["name"]: each for each in report["weights"]}
@@ -319,13 +319,13 @@ async def test_an_operator_fits_new_weights_and_puts_them_to_use(
     await asyncio.to_thread(export_decisions, operator, exported)
     again = tmp_path / "again.toml"
     await asyncio.to_thread(
-        fit_weights, operator, again, version="2026.2-ours", decisions=exported, weights=None
+        fit_weights, operator, again, version="2026.3-ours", decisions=exported, weights=None
     )
     assert again.read_text() == file.read_text()
 
     # A start with the new file opens an epoch of its own and ranks every list by it; a start
     # without it goes back.
-    for path, version in ((file, "2026.2-ours"), (None, "2026.2")):
+    for path, version in ((file, "2026.3-ours"), (None, "2026.3")):
         await restart(world, settings.model_copy(update={"weights_path": path}))
         rows = {row.id: row for row in await world.rows(tables.match)}
         assert {row.weights_version for row in rows.values()} == {version}
@@ -377,8 +377,8 @@ def test_neither_a_file_nor_a_version_is_used_twice(operator: Environment, tmp_p
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(f"{d.model_dump_json()}\n" for d in decided_by(OTHERS, 40)))
     file = tmp_path / "mine.toml"
-    with pytest.raises(UsageError, match=r"2026\.2 is the present version"):
-        fit_weights(operator, file, version="2026.2", decisions=decisions, weights=None)
+    with pytest.raises(UsageError, match=r"2026\.3 is the present version"):
+        fit_weights(operator, file, version="2026.3", decisions=decisions, weights=None)
     file.write_text("precious")
     with pytest.raises(UsageError, match=r"mine\.toml exists"):
         fit_weights(operator, file, version="new", decisions=decisions, weights=None)

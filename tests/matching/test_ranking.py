@@ -102,8 +102,8 @@ def test_contributions_add_up_to_the_score_exactly(offers: list[dict[str, Any]])
         st.tuples(
             st.integers(0, 1_000_000),
             st.floats(0, 1),
-            st.lists(st.floats(0, 1), min_size=18, max_size=18),
-            st.lists(st.booleans(), min_size=18, max_size=18),
+            st.lists(st.floats(0, 1), min_size=19, max_size=19),
+            st.lists(st.booleans(), min_size=19, max_size=19),
         ),
         min_size=1,
         max_size=5,
@@ -326,7 +326,7 @@ def test_weights_that_do_not_add_up_are_refused() -> None:
 
     text = files("svc_matching.engine").joinpath("weights.toml").read_text("utf-8")
     with pytest.raises(ValueError, match="add up"):
-        parse_weights(text.replace("terms = 0.75", "terms = 0.95"))
+        parse_weights(text.replace("terms = 0.50", "terms = 0.95"))
 
 
 def test_a_listed_supply_that_got_worse_makes_room_for_one_never_kept() -> None:

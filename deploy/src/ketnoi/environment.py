@@ -17,6 +17,16 @@ PASSED_ON = {
         "KETNOI_WEIGHTS_PATH",
         "KETNOI_CAPACITY_PRICES",
         "KETNOI_USUAL_CAPACITY",
+        "KETNOI_EMBEDDINGS_URL",
+        "KETNOI_EMBEDDINGS_MODEL",
+        "KETNOI_EMBEDDINGS_KEY",
+        "KETNOI_EMBEDDINGS_VERSION",
+        "KETNOI_EMBEDDINGS_QUERY_PREFIX",
+        "KETNOI_EMBEDDINGS_PASSAGE_PREFIX",
+        "KETNOI_EMBEDDINGS_TIMEOUT_SECONDS",
+        "KETNOI_EMBEDDINGS_PATH",
+        "KETNOI_EMBEDDINGS_DIMENSIONS",
+        "KETNOI_EMBEDDINGS_TEXT_CHARACTERS",
     ),
 }
 """What an operator sets for one service; the service itself checks it."""
@@ -48,7 +58,7 @@ class Environment:
     nats_url: str | None
     milvus_url: str | None = None
     inherited: Mapping[str, str]
-    passed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    passed_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     crash_at: tuple[str, str] | None = None
 
     @classmethod

@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             stack.push_async_callback(transactions.database.close)
             if milvus is not None:
                 stack.callback(milvus.close)
+            stack.push_async_callback(transactions.matcher.embeddings.close)
             stack.callback(transactions.matcher.close)
             if settings.run_worker:
                 await stack.enter_async_context(worker.running())
@@ -75,4 +76,6 @@ def _health(settings: Settings, transactions: MatchingTransactions, worker: Work
     health.collect(collect)
     if with_worker:
         health.add("index", partial(check_index, transactions), needed=True)
+        if transactions.matcher.embeddings.embedder is not None:
+            health.add("embedder", transactions.matcher.embeddings.check)
     return health

@@ -10,12 +10,15 @@ from shared.outbox import Worker, periodic
 from shared.telemetry import configure_logging
 from svc_matching.consumers.items import demand_handler, supply_handler
 from svc_matching.engine.candidates import LocalIndex
+from svc_matching.engine.embedding import Embedder
 from svc_matching.engine.weights import read_weights
 from svc_matching.settings import Settings
 from svc_matching.storage.tables import messaging
+from svc_matching.usecases.embeddings import Embeddings
 from svc_matching.usecases.epochs import keep_epochs
 from svc_matching.usecases.housekeeping import forget_old
 from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.unembedded import keep_embeddings
 from svc_matching.usecases.unmatched import rank_unmatched
 from svc_matching.usecases.vocabulary_epochs import VocabularyEpochs
 
@@ -41,14 +44,45 @@ def build_transactions(settings: Settings, milvus: "Milvus | None" = None) -> Ma
     """Return the way into this service's schema; nothing is connected yet."""
     url = settings.database_url.get_secret_value() or "postgresql+asyncpg://"
     database = Database(url, pool_size=settings.database_pool_size, name=SERVICE)
+    embeddings = Embeddings(
+        build_embedder(settings), text_characters=settings.embeddings_text_characters
+    )
     matcher = Matcher(
         read_weights(settings.weights_path) if settings.weights_path else None,
         quiet_seconds=settings.quiet_seconds,
         usual_capacity=settings.usual_capacity if settings.capacity_prices else None,
         snapshot_folder=settings.snapshot_folder,
         candidates=LocalIndex if milvus is None else milvus.source,
+        embeddings=embeddings,
     )
     return MatchingTransactions(database, messaging, "ketnoi/svc-matching", matcher)
+
+
+def build_embedder(settings: Settings) -> Embedder | None:
+    """Return the embedder that the settings name, if they name one; nothing is asked yet.
+
+    Where none is named, nothing that speaks to one is loaded.
+    """
+    dimensions = settings.embeddings_dimensions
+    if dimensions is None:
+        return None
+    if settings.embeddings_path is not None:
+        from svc_matching.clients.embeddings_local import LocalEmbedder
+
+        return LocalEmbedder(settings.embeddings_path, dimensions)
+    if settings.embeddings_url is not None:
+        from svc_matching.clients.embeddings_http import HttpEmbedder
+
+        return HttpEmbedder(
+            str(settings.embeddings_url),
+            settings.embeddings_model,
+            dimensions,
+            key=settings.embeddings_key.get_secret_value(),
+            version=settings.embeddings_version,
+            prefixes=(settings.embeddings_query_prefix, settings.embeddings_passage_prefix),
+            timeout_seconds=settings.embeddings_timeout_seconds,
+        )
+    return None
 
 
 def build_worker(settings: Settings, transactions: MatchingTransactions) -> Worker:
@@ -57,9 +91,15 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
     async def epochs(stop: asyncio.Event) -> None:
         await keep_epochs(transactions, stop)
 
+    async def embeddings(stop: asyncio.Event) -> None:
+        await keep_embeddings(transactions, stop)
+
     next_epochs = VocabularyEpochs(transactions, quiet_seconds=settings.quiet_seconds)
     vocabulary = periodic("vocabulary", next_epochs.step, VOCABULARY_SECONDS)
     housekeeping = periodic("housekeeping", partial(forget_old, transactions), HOUSEKEEPING_SECONDS)
+    loops = [epochs, vocabulary, housekeeping]
+    if matcher.embeddings.embedder is not None:
+        loops.append(embeddings)
     return Worker(
         SERVICE,
         settings.nats_url.get_secret_value(),
@@ -68,7 +108,7 @@ def build_worker(settings: Settings, transactions: MatchingTransactions) -> Work
             "matching-demand": demand_handler(matcher),
             "matching-supply": supply_handler(matcher),
         },
-        loops=[epochs, vocabulary, housekeeping],
+        loops=loops,
         repairs={"unmatched_versions": partial(rank_unmatched, transactions)},
     )
 
@@ -83,6 +123,7 @@ async def _run(settings: Settings) -> None:
     async with build_worker(settings, transactions).running():
         await stop.wait()
     transactions.matcher.close()
+    await transactions.matcher.embeddings.close()
     if milvus is not None:
         milvus.close()
     await transactions.database.close()

@@ -264,6 +264,16 @@ _PROCESS: Mapping[str, Advice] = {
         "See whether Milvus runs, and KETNOI_MILVUS_URI; everything goes on by itself once it"
         " answers. To go back to the local index unset KETNOI_MATCHING_CANDIDATES and restart.",
     ),
+    "embedder_down": _advice(
+        "Dịch vụ nhúng văn bản (embedding) không trả lời hoặc trả lời sai. Khớp nối vẫn chạy: văn"
+        " bản mới được xếp hạng theo từ ngữ.",
+        "The embedder does not answer, or answers wrongly. Matching goes on: new texts are ranked"
+        " by their terms.",
+        "Đọc `output`; xem dịch vụ đó có chạy không và các biến KETNOI_EMBEDDINGS_* có đúng không."
+        " Phần còn thiếu (`observedValue`) sẽ tự được làm bù.",
+        "Read `output`; see whether that service runs and whether KETNOI_EMBEDDINGS_* are right."
+        " What is missing (`observedValue`) is made up for by itself.",
+    ),
     "clock_skew": _advice(
         "Đồng hồ của máy này và của PostgreSQL lệch nhau hơn 5 giây.",
         "The clocks of this machine and of PostgreSQL differ by more than 5 seconds.",

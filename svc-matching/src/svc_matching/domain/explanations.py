@@ -74,16 +74,22 @@ def _about(
     near = [c for c in components if c.name in ("fields", "industries", "ipc") and c.known]
     codes = [COMPONENT_WORDS[c.name] for c in near if c.value >= STRONG]
     words = ", ".join(f"«{concept.demand_text}»" for concept in matched[:3])
+    meaning = max((c.value for c in components if c.name == "dense" and c.known), default=0.0)
     if words:
         vi, en = f"trùng nội dung: {words}", f"shared content: {words}"
     elif same_language:
         vi, en = "không có từ kỹ thuật chung", "no technical words in common"
+    elif meaning > 0:
+        vi = "khác ngôn ngữ nên gần như không có từ chung; dựa vào ý nghĩa của văn bản"
+        en = "another language, so hardly a word in common; based on the meaning of the text"
     else:
         vi = "khác ngôn ngữ nên gần như không có từ chung; dựa vào mã phân loại"
         en = "another language, so hardly a word in common; based on the classification codes"
     if codes:
         vi += "; cùng " + ", ".join(word for word, _ in codes)
         en += "; same " + ", ".join(word for _, word in codes)
+    if meaning >= STRONG:
+        vi, en = f"{vi}; gần nghĩa", f"{en}; near in meaning"
     return vi, en
 
 

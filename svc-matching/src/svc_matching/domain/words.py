@@ -10,6 +10,7 @@ COMPONENT_WORDS = {
     "fields": ("lĩnh vực khoa học và công nghệ", "field of science and technology"),
     "industries": ("ngành kinh tế", "industry"),
     "ipc": ("phân loại sáng chế IPC", "IPC class"),
+    "dense": ("ý nghĩa của văn bản", "meaning of the text"),
     "trl": ("mức sẵn sàng công nghệ (TRL)", "technology readiness (TRL)"),
     "quantities": ("thông số kỹ thuật", "technical figures"),
     "transfer": ("điều kiện chuyển giao", "transfer terms"),

@@ -5,7 +5,7 @@ score is never above its relevance, so a supply below the bar needs no second lo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from svc_matching.engine.codes import (
 )
 from svc_matching.engine.columns import language_mask, language_names
 from svc_matching.engine.components import Values
+from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.queries import EXTRA_QUERIES, queries_of
@@ -46,6 +47,7 @@ class DemandEntry:
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
     asked: kernels.Asked
+    embedding: Embedding | None = None
 
     @classmethod
     def of(
@@ -53,6 +55,7 @@ class DemandEntry:
         facts: DemandFacts,
         vectors: tuple[TextVector, ...],
         queries: tuple[QueryVector, ...],
+        embedding: Embedding | None = None,
     ) -> Self:
         lengths = [_lengths(each) for each in queries]
         by_query = _starts([len(each) for each in lengths])
@@ -63,7 +66,7 @@ class DemandEntry:
         scores = np.array([each.self_score for each in queries], np.float64)
         audiences = [language_mask(each.audience or frozenset()) for each in queries]
         asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
-        return cls(facts, vectors, queries, asked)
+        return cls(facts, vectors, queries, asked, embedding)
 
 
 def _lengths(query: QueryVector) -> IntArray:
@@ -96,6 +99,7 @@ class DemandIndex:
         self._ipc = CodeColumn(ipc_nearness)
         self._best = np.empty(0, np.int64)
         self._floor = 0
+        self._dense = EmbeddingRows()
 
     def put(
         self,
@@ -118,11 +122,28 @@ class DemandIndex:
         return self._place(slot, self.entry(facts, vectors, frozen))
 
     def entry(
-        self, facts: DemandFacts, vectors: tuple[TextVector, ...], frozen: Frozen
+        self,
+        facts: DemandFacts,
+        vectors: tuple[TextVector, ...],
+        frozen: Frozen,
+        embedding: Embedding | None = None,
     ) -> DemandEntry:
         """Return a demand ready to be ranked, without a place in the index."""
         vectors = vectors[:MAX_TEXTS]
-        return DemandEntry.of(facts, vectors, queries_of(vectors, self._lexicon, frozen))
+        asked = queries_of(vectors, self._lexicon, frozen)
+        return DemandEntry.of(facts, vectors, asked, embedding)
+
+    def embed(self, demand_id: UUID, embedding: Embedding) -> None:
+        """Keep a demand's embedding until it is put again; one that is not here needs none."""
+        slot = self.slots.get(demand_id)
+        if slot is not None:
+            self._entries[slot] = replace(self._entries[slot], embedding=embedding)
+            self._dense.put(slot, embedding)
+
+    def forget_embeddings(self) -> None:
+        self._dense.clear()
+        for slot, entry in self._entries.items():
+            self._entries[slot] = replace(entry, embedding=None)
 
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
@@ -138,12 +159,14 @@ class DemandIndex:
         slot = self.slots.give_back(demand_id)
         for place, each in enumerate(self._entries.pop(slot).queries, start=slot * MAX_VIEWS):
             (self._sets if each.sets else self._words).drop(place)
+        self._dense.drop(slot)
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
         self._words, self._sets = SparseRows(), SparseRows()
         for slot, entry in self._entries.items():
-            self._place(slot, self.entry(entry.facts, entry.vectors, frozen))
+            again = self.entry(entry.facts, entry.vectors, frozen, entry.embedding)
+            self._place(slot, again)
         self._words.compact()
         self._sets.compact()
 
@@ -158,21 +181,28 @@ class DemandIndex:
             self._bars[slot] = bar
 
     def met_by(
-        self, rows: Sequence[Row], supplies: Sequence[SupplyFacts], weights: Weights
+        self,
+        rows: Sequence[Row],
+        supplies: Sequence[tuple[SupplyFacts, Embedding | None]],
+        weights: Weights,
     ) -> list[list[UUID]]:
-        """Return for each supply the demands whose bar it reaches."""
+        """Return for each supply the demands whose bar it reaches, or could by its ceiling."""
         if not self._entries:
             return [[] for _ in rows]
         return [self._met_by(*each, weights) for each in zip(rows, supplies, strict=True)]
 
-    def _met_by(self, row: Row, supply: SupplyFacts, weights: Weights) -> list[UUID]:
-        about = self._relevance(row, supply, weights)
+    def _met_by(
+        self, row: Row, supply: tuple[SupplyFacts, Embedding | None], weights: Weights
+    ) -> list[UUID]:
+        about = self._relevance(row, *supply, weights)
         # One millionth of slack: the bar was rounded.
         reached = millionths(about) + 1 >= self._bars[: len(about)]
         found = np.flatnonzero(reached & (about >= weights.floor))
         return [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
 
-    def _relevance(self, row: Row, supply: SupplyFacts, weights: Weights) -> Values:
+    def _relevance(
+        self, row: Row, supply: SupplyFacts, embedding: Embedding | None, weights: Weights
+    ) -> Values:
         size, places = self.slots.size, self.slots.size * MAX_VIEWS
         if self._sets.size > len(self._best):
             self._best, self._floor = np.zeros(2 * self._sets.size, np.int64), 0
@@ -191,4 +221,4 @@ class DemandIndex:
         columns = self._fields, self._industries, self._ipc
         asked = supply.fields, supply.industries, supply.ipc
         kernels.blend(shares, sides_of(columns, asked, size), weights.blend, about)
-        return about
+        return self._dense.lift(about, shares, embedding, weights.dense)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.demand_index import DemandEntry, DemandIndex
+from svc_matching.engine.dense import read_embeddings
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.lexicon import Lexicon
@@ -26,13 +27,14 @@ class Engine:
 
     `year` is what the age of used equipment counts from; it changes with an epoch only. `frozen`
     is what everything is weighed by, `before` what it was weighed by in the last epoch.
-    `candidates` says which supplies a demand looks at.
+    `candidates` says which supplies a demand looks at. `embedder` made the embeddings that count,
+    if any do.
     """
 
     def __init__(
         self, weights: Weights | None = None, *, year: int, candidates: SourceOf = LocalIndex
     ) -> None:
-        self.weights = weights or load_weights()
+        self.given = weights or load_weights()
         self.year = year
         self.lexicon = Lexicon()
         self.frozen = Frozen.of(freeze(0, (), self.lexicon), self.lexicon)
@@ -40,7 +42,7 @@ class Engine:
         self.supplies = SupplyIndex()
         self.demands = DemandIndex(self.lexicon)
         self._candidates = candidates(self.supplies, self.lexicon)
-        self._ranker = Ranker(self.supplies, self.weights, self._candidates)
+        self.use(None)
 
     @property
     def vocabulary_version(self) -> str:
@@ -51,6 +53,25 @@ class Engine:
     def statistics(self) -> Statistics:
         """What everything is weighed by."""
         return self.frozen.statistics
+
+    def use(self, embedder: str | None) -> None:
+        """Let the embeddings of one embedder count from now on, or none; they are yet to come."""
+        self.embedder = embedder
+        self.weights = self.given if embedder else self.given.without_dense()
+        self.supplies.dense.clear()
+        self.demands.forget_embeddings()
+        self._ranker = Ranker(self.supplies, self.weights, self._candidates)
+
+    def embed(self, embeddings: Mapping[UUID, bytes]) -> None:
+        """Give supplies and demands their embeddings; who is put again loses it."""
+        read = read_embeddings(embeddings.values())
+        for found, embedding in zip(embeddings, read, strict=True):
+            self.supplies.embed(found, embedding)
+            self.demands.embed(found, embedding)
+
+    def holds(self, found: UUID) -> bool:
+        """Whether it is an open demand or a supply in the index."""
+        return found in self.supplies.slots or found in self.demands.slots
 
     def put_supply(
         self, supply_id: UUID, facts: SupplyFacts, views: Iterable[View], *, weigh: bool = True
@@ -117,16 +138,19 @@ class Engine:
         """Rank all supplies for some open demands: many at once cost less than one by one."""
         return self._ranker.rank([self._demand(found) for found in demand_ids], self.year)
 
-    def preview(self, facts: DemandFacts, views: Iterable[View]) -> Ranking:
+    def preview(
+        self, facts: DemandFacts, views: Iterable[View], embedding: bytes | None = None
+    ) -> Ranking:
         """Rank all supplies for a demand that is not opened; nothing of it stays here.
 
         Its new words and codes get the numbers that `put_demand` would give them, so the ranking
         is the one it would have, and lose them again.
         """
         columns = self.supplies.columns
+        near = next(iter(read_embeddings([embedding] if embedding else [])), None)
         with self.lexicon.passing(), columns.languages.passing(), columns.countries.passing():
             vectors = self._vectors(views)
-            entry = self.demands.entry(facts, vectors, self.frozen)
+            entry = self.demands.entry(facts, vectors, self.frozen, near)
             return self._ranker.rank([entry], self.year)[0]
 
     def score(self, demand_id: UUID, supply_ids: Iterable[UUID]) -> list[Pair]:
@@ -145,8 +169,11 @@ class Engine:
     def concerned(self, supply_ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
         """Return the open demands that these supplies can change something for, and by which."""
         slots = self._slots(supply_ids)
-        facts = [self.supplies.columns.facts[slot] for slot in slots]
-        met = self.demands.met_by(self.supplies.rows_of(slots), facts, self.weights)
+        met = self.demands.met_by(
+            self.supplies.rows_of(slots),
+            [(self.supplies.columns.facts[slot], self.supplies.dense.get(slot)) for slot in slots],
+            self.weights,
+        )
         concerned: dict[UUID, set[UUID]] = {}
         for slot, demand_ids in zip(slots, met, strict=True):
             for demand_id in demand_ids:

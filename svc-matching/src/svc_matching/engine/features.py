@@ -12,13 +12,17 @@ from svc_matching.engine.components import Slots
 from svc_matching.engine.gates import GATE_NAMES
 from svc_matching.engine.pairs import Pair
 from svc_matching.engine.scoring import Block, break_down, confidence
-from svc_matching.engine.weights import COMPONENTS, FAMILIES, MILLION, Weights
+from svc_matching.engine.weights import COMPONENTS, DENSE, FAMILIES, MILLION, Weights
 
 _COMPONENTS = TypeAdapter(list[Component])
 _NUMBER = np.dtype("<i4")
 _NEUTRAL = MILLION // 2
 _UNKNOWN = -1
 """Stands for a value that is not known, which counts a neutral half."""
+
+_NAMED = list(zip(COMPONENTS, FAMILIES, strict=True))
+_WITHOUT_DENSE = [named for place, named in enumerate(_NAMED) if place != DENSE]
+"""What a pair is made of where no embedder is configured, and was before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +52,30 @@ def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
     values, known = block.components(places)
     parts = break_down(block.scores[places], block.relevance[places], values, known, weights)
     shown = np.where(known, parts.values, _UNKNOWN)
-    rows = np.hstack([shown, parts.weights, parts.contributions]).astype(_NUMBER)
+    rows = np.stack([shown, parts.weights, parts.contributions], axis=1).astype(_NUMBER)
+    if not weights.dense:
+        rows = np.delete(rows, DENSE, axis=2)
     sure = confidence(known, weights).tolist()
     return [Features(row.tobytes(), each) for row, each in zip(rows, sure, strict=True)]
 
 
 def values_of(packed: bytes) -> list[int | None]:
     """Return each component's value in millionths; None when it was not known."""
-    (values, *_) = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS)).tolist()
-    return [None if value == _UNKNOWN else value for value in values]
+    (values, *_), named = _read(packed)
+    known = {name: value for (name, _), value in zip(named, values, strict=True)}
+    found = [known.get(name, _UNKNOWN) for name in COMPONENTS]
+    return [None if value == _UNKNOWN else value for value in found]
+
+
+def _read(packed: bytes) -> tuple[list[list[int]], list[tuple[str, Family]]]:
+    """Return the three rows, and what their columns are called."""
+    rows = np.frombuffer(packed, _NUMBER).reshape(3, -1)
+    return rows.tolist(), _NAMED if rows.shape[1] == len(_NAMED) else _WITHOUT_DENSE
 
 
 def components_of(packed: bytes) -> list[Component]:
     """Read the components back; their contributions add up to the score exactly."""
-    rows = np.frombuffer(packed, _NUMBER).reshape(3, len(COMPONENTS))
+    rows, named = _read(packed)
     # One call for all of them: a list of matches has hundreds.
     return _COMPONENTS.validate_python(
         [
@@ -73,9 +87,7 @@ def components_of(packed: bytes) -> list[Component]:
                 "contribution": contribution / MILLION,
                 "known": value != _UNKNOWN,
             }
-            for name, family, value, weight, contribution in zip(
-                COMPONENTS, FAMILIES, *rows.tolist(), strict=True
-            )
+            for (name, family), value, weight, contribution in zip(named, *rows, strict=True)
         ]
     )
 

@@ -83,8 +83,11 @@ class Fitted:
 
     @property
     def is_better(self) -> bool:
-        """Whether the new weights order decisions better that they have not seen."""
-        better = self.after.log_loss < self.before.log_loss
+        """Whether the new weights order decisions better that they have not seen.
+
+        A gain that four digits do not show is none: chance makes as much.
+        """
+        better = self.before.log_loss - self.after.log_loss > 10**-_DIGITS
         return better and self.after.accuracy >= self.before.accuracy
 
 

@@ -1,7 +1,8 @@
 """Rank all supplies for one demand, exactly, looking closely at as few as possible.
 
-A score is never above its relevance. So supplies are scored in blocks of falling relevance until
-no later one can enter the list, the near misses or the diagnosis.
+A score is never above its relevance, and a relevance never above what it is with the ceiling of
+its dense part. So supplies are scored in blocks of falling ceilings until no later one can enter
+the list, the near misses or the diagnosis.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from svc_matching.engine.candidates import CANDIDATES, CandidateSource
 from svc_matching.engine.components import Column, Rows, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
-from svc_matching.engine.facts import DemandFacts
 from svc_matching.engine.gates import GATE_BITS
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths
@@ -50,7 +50,7 @@ class Ranker:
     def _rank(self, demands: Sequence[DemandEntry], year: int) -> list[Ranking]:
         found = self._candidates.search(demands, CANDIDATES)
         searches = [
-            Search(demand.facts, each.among, each.terms, self._supplies, self._weights)
+            Search(demand, each.among, each.terms, self._supplies, self._weights)
             for demand, each in zip(demands, found, strict=True)
         ]
         looking = searches
@@ -62,11 +62,11 @@ class Ranker:
         """Score the block that each search is at."""
         rows = np.repeat(np.arange(len(searches)), [len(search.block) for search in searches])
         block = self._scorer.block(
-            [search.facts for search in searches],
+            [search.demand.facts for search in searches],
             rows,
             np.concatenate([search.block for search in searches]),
             np.concatenate([search.terms[search.block] for search in searches]),
-            _sides(self._supplies, [(search.facts, search.block) for search in searches]),
+            _sides(self._supplies, [(search.demand, search.block) for search in searches]),
             year,
         )
         places = _promising(block, rows, self._weights)
@@ -100,9 +100,8 @@ class Ranker:
             return
         each = [(demand, np.array(given, np.int64)) for demand, given in demands]
         terms = np.concatenate([self._supplies.terms_with(demand, few) for demand, few in each])
-        sides = _sides(self._supplies, [(demand.facts, few) for demand, few in each])
         facts = [demand.facts for demand, _ in demands]
-        block = self._scorer.block(facts, rows, slots, terms, sides, year)
+        block = self._scorer.block(facts, rows, slots, terms, _sides(self._supplies, each), year)
         places = np.flatnonzero(block.relevance >= self._weights.floor)
         for pair, row in zip(self._pairs(block, places), rows[places].tolist(), strict=True):
             found[row].append(pair)
@@ -123,21 +122,21 @@ class Ranker:
 
 
 class Search:
-    """The way of one demand through the supplies, in blocks of falling relevance."""
+    """The way of one demand through the supplies, in blocks of falling ceilings."""
 
     def __init__(
         self,
-        facts: DemandFacts,
+        demand: DemandEntry,
         indexed: NDArray[np.bool_],
         terms: Values,
         supplies: SupplyIndex,
         weights: Weights,
     ) -> None:
-        self.facts = facts
+        self.demand = demand
         self.terms = terms
         self.block = np.empty(0, np.int64)
         self.collector = Collector(weights)
-        self._about = supplies.relevance(facts, terms, weights)
+        self._about = supplies.relevance(demand, terms, weights)
         self._left = np.flatnonzero(indexed & (self._about >= weights.floor))
         self._size = _BLOCK
 
@@ -159,9 +158,9 @@ class Search:
         return len(self.block) > 0
 
 
-def _sides(supplies: SupplyIndex, pairs: Sequence[tuple[DemandFacts, Slots]]) -> list[Column]:
-    """Return fields, industries and IPC of pairs of demands with some slots each."""
-    found = [supplies.sides(facts, slots) for facts, slots in pairs]
+def _sides(supplies: SupplyIndex, pairs: Sequence[tuple[DemandEntry, Slots]]) -> list[Column]:
+    """Return fields, industries, IPC and nearness of pairs of demands with some slots each."""
+    found = [supplies.sides(demand, slots) for demand, slots in pairs]
     return [
         (
             np.concatenate([values for values, _ in columns]),
@@ -174,7 +173,7 @@ def _sides(supplies: SupplyIndex, pairs: Sequence[tuple[DemandFacts, Slots]]) ->
 def _promising(block: Block, rows: Rows, weights: Weights) -> Slots:
     """Return the pairs that could be listed, be a near miss or be the witness of their demand."""
     relevant = block.relevance >= weights.relevant - 1e-6
-    passes = (block.reasons & GATE_BITS) == 0
+    passes = ((block.reasons & GATE_BITS) == 0) & (block.relevance >= weights.floor)
     free = relevant & (block.reasons == 0)
     chosen = (
         _highest(block.scores, rows, passes, weights.list_size)

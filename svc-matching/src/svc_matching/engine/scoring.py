@@ -23,10 +23,11 @@ Millionths = NDArray[np.int32]
 
 
 def relevance(terms: Values, sides: Sequence[Column], weights: Weights) -> Values:
-    """Blend the terms with fields, industries and IPC; an unknown side leaves it to the terms."""
+    """Blend the terms with their four sides; an unknown side leaves it to the terms."""
     total = weights.relevance[0] * terms
     for weight, (values, known) in zip(weights.relevance[1:], sides, strict=True):
-        total += weight * np.where(known, values, terms)
+        if weight:
+            total += weight * np.where(known, values, terms)
     return np.minimum(total, 1.0)
 
 

@@ -12,7 +12,8 @@ from svc_matching.engine.codes import sides_of
 from svc_matching.engine.columns import SupplyColumns
 from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
-from svc_matching.engine.facts import DemandFacts, SupplyFacts
+from svc_matching.engine.dense import Embedding, EmbeddingRows
+from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.slots import Slots as SlotTable
 from svc_matching.engine.snapshots import Held, Holding
 from svc_matching.engine.sparse_rows import Row, SparseRows
@@ -30,6 +31,7 @@ class SupplyIndex:
         self._vectors: dict[int, tuple[TextVector, ...]] = {}
         self._rows = SparseRows()
         self._spread = np.empty(0, np.int32)
+        self.dense = EmbeddingRows()
         self.changes = 0
 
     def put(
@@ -44,6 +46,7 @@ class SupplyIndex:
         slot = self.slots.take(supply_id)
         self.columns.put(slot, facts)
         self._vectors[slot] = vectors
+        self.dense.drop(slot)
         if statistics is not None:
             self._rows.put(slot, _document(vectors, statistics))
 
@@ -53,6 +56,13 @@ class SupplyIndex:
         self.columns.drop(slot)
         del self._vectors[slot]
         self._rows.drop(slot)
+        self.dense.drop(slot)
+
+    def embed(self, supply_id: UUID, embedding: Embedding) -> None:
+        """Keep a supply's embedding until it is put again; one that is not here needs none."""
+        slot = self.slots.get(supply_id)
+        if slot is not None:
+            self.dense.put(slot, embedding)
 
     def reweigh(self, statistics: Statistics) -> None:
         """Give every supply the impacts of a new epoch."""
@@ -111,20 +121,25 @@ class SupplyIndex:
         )
         return shares
 
-    def relevance(self, demand: DemandFacts, terms: Values, weights: Weights) -> Values:
-        """Return the relevance of every slot; `terms` are their term relevance."""
-        columns, about = self.columns, np.empty(len(terms))
-        codes = columns.fields, columns.industries, columns.ipc
-        asked = demand.fields, demand.industries, demand.ipc
-        kernels.blend(terms, sides_of(codes, asked, len(terms)), weights.blend, about)
-        return about
+    def relevance(self, demand: DemandEntry, terms: Values, weights: Weights) -> Values:
+        """Return the most that the relevance of every slot can be; `terms` are their shares.
 
-    def sides(self, demand: DemandFacts, slots: Slots) -> list[Column]:
-        """Return fields, industries and IPC of the given slots against the demand's."""
+        Without an embedding it is the relevance itself.
+        """
+        columns, facts, about = self.columns, demand.facts, np.empty(len(terms))
+        codes = columns.fields, columns.industries, columns.ipc
+        asked = facts.fields, facts.industries, facts.ipc
+        kernels.blend(terms, sides_of(codes, asked, len(terms)), weights.blend, about)
+        return self.dense.lift(about, terms, demand.embedding, weights.dense)
+
+    def sides(self, demand: DemandEntry, slots: Slots) -> list[Column]:
+        """Return fields, industries, IPC and embedding of the given slots against the demand's."""
+        facts = demand.facts
         return [
-            self.columns.fields.best(demand.fields, slots),
-            self.columns.industries.best(demand.industries, slots),
-            self.columns.ipc.best(demand.ipc, slots),
+            self.columns.fields.best(facts.fields, slots),
+            self.columns.industries.best(facts.industries, slots),
+            self.columns.ipc.best(facts.ipc, slots),
+            self.dense.nearness(demand.embedding, slots),
         ]
 
     def rows_of(self, slots: Sequence[int]) -> list[Row]:

@@ -3,22 +3,23 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.contracts.matches import Family
 
-RELEVANCE = ("terms", "fields", "industries", "ipc")
+RELEVANCE = ("terms", "fields", "industries", "ipc", "dense")
 SUITABILITY = ("trl", "quantities", "transfer", "country", "language", "ipr", "deadline")
 LEVELS = ("workforce", "skills", "infrastructure", "capital", "management", "rnd")
 FEASIBILITY = ("price", *LEVELS)
 COMPONENTS = (*RELEVANCE, *SUITABILITY, *FEASIBILITY)
+DENSE = COMPONENTS.index("dense")
 FAMILIES = (
     *(Family.RELEVANCE for _ in RELEVANCE),
     *(Family.SUITABILITY for _ in SUITABILITY),
@@ -48,7 +49,18 @@ class Weights:
     @property
     def blend(self) -> NDArray[np.float64]:
         """What terms, fields, industries and IPC count, for the kernels."""
-        return np.array(self.relevance)
+        return np.array(self.relevance[:DENSE])
+
+    @property
+    def dense(self) -> float:
+        """What dense vectors count; 0 when they do not."""
+        return self.relevance[DENSE]
+
+    def without_dense(self) -> Self:
+        """Return what counts where there is no embedder: the terms take the dense vectors' part."""
+        terms, *others = self.relevance
+        others[DENSE - 1] = 0.0
+        return replace(self, relevance=(terms + self.dense, *others))
 
 
 _SHARES = ("base", "suitability", "feasibility")

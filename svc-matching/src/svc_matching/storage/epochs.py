@@ -29,6 +29,14 @@ async def read_newest_revision(connection: AsyncConnection) -> int:
     return int(found or 0)
 
 
+async def read_newest_embedder(connection: AsyncConnection) -> str | None:
+    """Return whose embeddings the newest epoch looks at, if anybody's."""
+    found: str | None = await connection.scalar(
+        select(epoch.c.embedder).order_by(epoch.c.number.desc()).limit(1)
+    )
+    return found
+
+
 async def read_version_in_use(connection: AsyncConnection) -> str | None:
     """Return which version of the vocabulary the newest epoch reads with; None before the first."""
     found: str | None = await connection.scalar(

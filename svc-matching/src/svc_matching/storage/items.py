@@ -11,6 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Text,
+    and_,
+    case,
     cast,
     func,
     literal,
@@ -19,9 +21,11 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Visibility
+from svc_matching.domain.embeddings import TEXT_FIELDS
 from svc_matching.domain.items import LIVE, OPEN, Age, Item, ItemKind
 from svc_matching.storage.bulk import among, as_columns, upsert_given
 from svc_matching.storage.tables import demand_state, item
@@ -57,7 +61,24 @@ class ItemRow:
     bar: int
 
 
-_COLUMNS = tuple(column.name for column in item.c)
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A copy that was written; what was embedded stays while the text is the same."""
+
+    is_new: bool
+    embedding: bytes | None
+    embedder: str | None
+
+
+_EMBEDDED = ("embedding", "embedder")
+_COLUMNS = tuple(column.name for column in item.c if column.name not in _EMBEDDED)
+_GIVEN_PROFILE: ColumnElement[Any] = literal_column("excluded.profile", JSONB)
+_SAME_TEXT = and_(
+    *(
+        item.c.profile[name].astext.is_not_distinct_from(_GIVEN_PROFILE[name].astext)
+        for name in TEXT_FIELDS
+    )
+)
 # A row without a deleting transaction was inserted, not replaced.
 _IS_NEW = literal_column("(item.xmax = 0)", Boolean).label("is_new")
 # A demand is published again after a break; the first time is the one that counts.
@@ -67,15 +88,19 @@ _WRITE = upsert_given(
     _COLUMNS,
     key=("id",),
     kept=("kind",),
-    changed={"published_at": _FIRST},
+    changed={
+        "published_at": _FIRST,
+        **{name: case((_SAME_TEXT, item.c[name])) for name in _EMBEDDED},
+    },
     newer=("db_epoch", "version"),
-).returning(item.c.id, _IS_NEW)
+).returning(item.c.id, _IS_NEW, item.c.embedding, item.c.embedder)
 _AGES = select(item.c.id, item.c.db_epoch, item.c.version).where(among(item.c.id, "ids"))
 _HEADS = select(item.c.id, item.c.version, item.c.province).where(among(item.c.id, "ids"))
 _COPIES = select(
     item.c.id, item.c.version, item.c.status, cast(item.c.profile, Text), item.c.analysis
 ).where(among(item.c.id, "ids"))
-_ITEMS = select(*(column for column in item.c if column.name not in ("profile", "analysis"))).where(
+_LARGE = ("profile", "analysis", "embedding")
+_ITEMS = select(*(column for column in item.c if column.name not in _LARGE)).where(
     among(item.c.id, "ids")
 )
 
@@ -97,14 +122,14 @@ async def read_ages_of(
     return {item_id: Age(db_epoch, version) for item_id, db_epoch, version in found.all()}
 
 
-async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> dict[UUID, bool]:
+async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> dict[UUID, Written]:
     """Write copies; one that is not newer than what is there changes nothing.
 
-    `profile` is given as JSON text. Returns the ids of what was written, and whether it is new.
+    `profile` is given as JSON text. Returns what was written, by id.
     """
     given = as_columns(item, _COLUMNS, [[row[name] for name in _COLUMNS] for row in rows])
     found = await connection.execute(_WRITE, given)
-    return {row.id: row.is_new for row in found}
+    return {row.id: Written(row.is_new, row.embedding, row.embedder) for row in found}
 
 
 async def store_analysis(

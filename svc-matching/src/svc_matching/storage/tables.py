@@ -25,7 +25,8 @@ idempotency = idempotency_table(metadata)
 
 # Our own copies of demands and supplies. `analysis` holds the terms that `analyser` found, so
 # that a start needs no analysis. Gaps are counted by the first `field` and `industry` of a demand
-# and by `published_at`, its first publication as far as is known.
+# and by `published_at`, its first publication as far as is known. `embedding` is the one that
+# `embedder` made of the text; an embedder alone says that it gives none.
 item = Table(
     "item",
     metadata,
@@ -44,6 +45,8 @@ item = Table(
     Column("field", Text),
     Column("industry", Text),
     Column("published_at", DateTime(timezone=True)),
+    Column("embedding", LargeBinary),
+    Column("embedder", Text),
 )
 
 # One row for each pair that was ever listed. Scores are millionths; a rank is the place by
@@ -109,6 +112,7 @@ demand_state = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 
+# Inside an epoch only the embeddings of its `embedder` count.
 epoch = Table(
     "epoch",
     metadata,
@@ -120,6 +124,7 @@ epoch = Table(
     Column("priced_at", DateTime(timezone=True)),
     Column("vocabulary_version", Text, nullable=False),
     Column("vocabulary_revision", Integer, nullable=False),
+    Column("embedder", Text),
 )
 
 # Analyses made with the next vocabulary, of these very versions; empty where nothing differs.

@@ -52,7 +52,8 @@ async def freeze_when_due(transactions: MatchingTransactions) -> bool:
 
 
 async def _is_due(matcher: Matcher) -> bool:
-    if matcher.rules_changed:
+    used = matcher.engine.embedder
+    if matcher.rules_changed or matcher.embeddings.due(used) != used:
         return True
     if matcher.supplies_changed_at is None:
         return False

@@ -1,6 +1,6 @@
 """Take in demands and supplies, and let the lists follow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from svc_matching.engine.analyses import analyser
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.views import View, pack, views_of
 from svc_matching.storage import diagnoses, items, matches
+from svc_matching.storage.items import Written
 from svc_matching.usecases.list_writing import Revision
 from svc_matching.usecases.lists import close_lists, rank_all, revise_lists, write_ranked
 from svc_matching.usecases.matcher import Matcher, put_demand, put_supply
@@ -30,7 +31,7 @@ class Fresh(Generic[Arrival]):
 
     arrival: Arrival
     views: Views
-    is_new: bool
+    written: Written
 
 
 async def take_demands(
@@ -42,7 +43,8 @@ async def take_demands(
         return
     matcher.doubt(each.arrival.state.id for each in fresh)
     revisions = await matcher.run(_place_demands, matcher.engine, fresh)
-    new = frozenset(each.arrival.state.id for each in fresh if each.is_new)
+    note_unembedded(matcher, fresh)
+    new = frozenset(each.arrival.state.id for each in fresh if each.written.is_new)
     await write_ranked(work, matcher, revisions, new)
     closed = [each.arrival.state for each in fresh if each.arrival.state.status is not OPEN]
     await close_lists(work, [state.id for state in closed])
@@ -58,14 +60,26 @@ async def take_supplies(
     ids = frozenset(each.arrival.state.id for each in fresh)
     matcher.doubt(ids)
     concerned = await matcher.run(_place_supplies, matcher.engine, fresh)
-    known = [each.arrival.state.id for each in fresh if not each.is_new]
+    note_unembedded(matcher, fresh)
+    known = [each.arrival.state.id for each in fresh if not each.written.is_new]
+    await follow_supplies(work, matcher, concerned, ids, known)
+    matcher.note_supplies()
+
+
+async def follow_supplies(
+    work: UnitOfWork,
+    matcher: Matcher,
+    concerned: dict[UUID, set[UUID]],
+    changed: frozenset[UUID],
+    known: Collection[UUID],
+) -> None:
+    """Update the lists of the demands that are concerned, or hold one of the `known` supplies."""
     if known:
         holders = await matches.read_holders(work.connection, known)
         holders |= await diagnoses.read_concerned(work.connection, known)
         for demand_id in holders:
             concerned.setdefault(demand_id, set())
-    await revise_lists(work, matcher, concerned, ids)
-    matcher.note_supplies()
+    await revise_lists(work, matcher, concerned, changed)
 
 
 async def _write_newer(
@@ -92,7 +106,7 @@ async def _write_newer(
             for item_id, arrival in newest.items()
         ],
     )
-    return [Fresh(newest[item_id], views[item_id], is_new) for item_id, is_new in written.items()]
+    return [Fresh(newest[item_id], views[item_id], each) for item_id, each in written.items()]
 
 
 def _analyse(profiles: Sequence[DemandProfile | SupplyProfile]) -> list[Views]:
@@ -145,6 +159,7 @@ def _place_demands(engine: Engine, fresh: Sequence[Fresh[DemandArrival]]) -> lis
             opened.append(state.id)
         else:
             engine.drop_demand(state.id)
+    _embed(engine, fresh)
     return rank_all(engine, opened)
 
 
@@ -153,4 +168,23 @@ def _place_supplies(engine: Engine, fresh: Sequence[Fresh[SupplyArrival]]) -> di
     for each in fresh:
         state = each.arrival.state
         put_supply(engine, state.id, state, state.status, each.views)
+    _embed(engine, fresh)
     return engine.concerned(each.arrival.state.id for each in fresh)
+
+
+def _embed(engine: Engine, fresh: Sequence[Fresh[Arrival]]) -> None:
+    """Give what came again with the same text the embedding that it has."""
+    engine.embed(
+        {
+            each.arrival.state.id: each.written.embedding
+            for each in fresh
+            if each.written.embedding is not None and each.written.embedder == engine.embedder
+        }
+    )
+
+
+def note_unembedded(matcher: Matcher, fresh: Sequence[Fresh[Arrival]]) -> None:
+    """Let those that are in the index have their embeddings made later."""
+    ours = matcher.embeddings.identity
+    unseen = (each.arrival.state.id for each in fresh if each.written.embedder != ours)
+    matcher.embeddings.note(filter(matcher.engine.holds, unseen))

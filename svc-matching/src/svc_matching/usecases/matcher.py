@@ -38,7 +38,8 @@ from svc_matching.engine.snapshots import Held, Origin
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, pack, unpack, views_of
 from svc_matching.engine.weights import Weights
-from svc_matching.storage import epochs, items
+from svc_matching.storage import embeddings, epochs, items
+from svc_matching.usecases.embeddings import Embeddings
 from svc_matching.usecases.vocabularies import read_vocabulary
 
 log = get_logger("matcher")
@@ -65,11 +66,13 @@ class Matcher:
         clock: Clock = utc_now,
         snapshot_folder: Path | None = None,
         candidates: SourceOf = LocalIndex,
+        embeddings: Embeddings | None = None,
     ) -> None:
         self.engine = Engine(weights, year=vietnam_date(clock()).year, candidates=candidates)
         self.quiet_seconds = quiet_seconds
         self.usual_capacity = usual_capacity
         self.snapshot_folder = snapshot_folder
+        self.embeddings = embeddings or Embeddings()
         self.saved = (0, 0)
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
@@ -105,7 +108,7 @@ class Matcher:
 
     async def open_epoch(self, work: UnitOfWork) -> None:
         """Freeze the statistics of the supplies as they are, and weigh by them from now on."""
-        engine = self.engine
+        engine, embedder = self.engine, self.embeddings.due(self.engine.embedder)
         number = await epochs.read_newest_number(work.connection) + 1
         statistics = await self.run(engine.freeze, number)
         row = {
@@ -116,14 +119,16 @@ class Matcher:
             "vocabulary_revision": vocabulary().revision,
             "statistics": await self.run(statistics.dump, engine.lexicon),
             "created_at": work.now,
+            "embedder": embedder,
         }
         await epochs.write(work.connection, row)
         crash_point("epoch_freeze")
         self.doubt((), epoch=True)
         engine.year = vietnam_date(work.now).year
+        await self._use_embedder(work.connection, embedder)
         await self.run(engine.adopt, statistics)
         work.after_commit(self.note_epoch)
-        log.info("epoch_frozen", epoch=number, supplies=statistics.documents)
+        log.info("epoch_frozen", epoch=number, supplies=statistics.documents, embedder=embedder)
 
     def note_epoch(self) -> None:
         """An epoch has opened: nothing that it freezes has changed since."""
@@ -158,13 +163,16 @@ class Matcher:
         """Make the index equal to the tables as the last commit left them."""
         if not self.loaded:
             self.engine = Engine(
-                self.engine.weights, year=self.engine.year, candidates=self._candidates
+                self.engine.given, year=self.engine.year, candidates=self._candidates
             )
             revision = await epochs.read_newest_revision(connection)
             await self._read_with(connection, revision, again=True)
             await self._load_supplies(connection)
-            # Demands come last: their queries are weighed by the statistics.
+            # Demands come after: their queries are weighed by the statistics.
             await self._load(connection, ItemKind.DEMAND, (OPEN,))
+            await self._use_newest_embedder(connection)
+            self.embeddings.waiting.clear()
+            await self._note_unseen(connection)
             log.info(
                 "index_loaded",
                 supplies=len(self.engine.supplies.slots),
@@ -177,6 +185,7 @@ class Matcher:
             log.warning("index_in_doubt", items=len(self._doubted), epoch=self._epoch_doubted)
             if self._epoch_doubted:
                 await self._adopt_newest(connection)
+                await self._use_newest_embedder(connection)
                 self.has_pending = True
             await self._read_again(connection, self._doubted)
             self.settle()
@@ -239,6 +248,38 @@ class Matcher:
             await self._refresh_analyses(connection, rows)
             await self.run(_load_rows, self.engine, rows, weigh=False)
 
+    async def _use_newest_embedder(self, connection: AsyncConnection) -> None:
+        await self._use_embedder(connection, await epochs.read_newest_embedder(connection))
+
+    async def _use_embedder(self, connection: AsyncConnection, embedder: str | None) -> None:
+        """Let the embeddings of one embedder count; lists are to be ranked anew."""
+        if embedder == self.engine.embedder:
+            return
+        await self.run(self.engine.use, embedder)
+        if embedder is None:
+            return
+        try:
+            async for chunk in embeddings.stream(connection, embedder):
+                await self.run(self.engine.embed, chunk)
+        except BaseException:
+            self.engine.use(None)  # some of them are none of them
+            raise
+
+    async def embed_again(self, connection: AsyncConnection, ids: Collection[UUID]) -> None:
+        """Give items that were just put into the index the embeddings that count."""
+        if self.engine.embedder is not None:
+            made = await embeddings.read_some(connection, ids, self.engine.embedder)
+            await self.run(self.engine.embed, made)
+
+    async def _note_unseen(
+        self, connection: AsyncConnection, ids: Collection[UUID] | None = None
+    ) -> None:
+        """Let wait what our embedder has not seen, of some items or of all in the index."""
+        if self.embeddings.identity is None:
+            return
+        async for some in embeddings.stream_unseen(connection, self.embeddings.identity, ids):
+            self.embeddings.note(filter(self.engine.holds, some))
+
     async def _refresh_analyses(
         self, connection: AsyncConnection, rows: list[items.ItemRow]
     ) -> None:
@@ -259,6 +300,8 @@ class Matcher:
         rows = await items.read_rows(connection, ids)
         await self._refresh_analyses(connection, rows)
         await self.run(replace_rows, self.engine, rows, frozenset(ids))
+        await self.embed_again(connection, ids)
+        await self._note_unseen(connection, ids)
 
 
 def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

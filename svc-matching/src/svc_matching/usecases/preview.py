@@ -79,8 +79,9 @@ async def preview_matches(
     demand, matcher = asked.profile(), transactions.matcher
     async with _turn(matcher):
         views = await matcher.run(views_of, demand)
+        near = await matcher.embeddings.at_once(demand, matcher.engine.embedder)
         async with transactions.look() as connection:
-            found = await matcher.run(_rank, matcher.engine, demand, views)
+            found = await matcher.run(_rank, matcher.engine, demand, views, near)
             shown = {pair.supply_id for pair in (*found.ranking.listed, *found.ranking.missed)}
             copies = await items.read_copies(connection, shown)
             epoch = found.frozen.statistics.epoch
@@ -118,10 +119,12 @@ async def _turn(matcher: Matcher) -> AsyncIterator[None]:
         ) from error
 
 
-def _rank(engine: Engine, demand: DemandProfile, views: Sequence[View]) -> _Found:
+def _rank(
+    engine: Engine, demand: DemandProfile, views: Sequence[View], near: bytes | None
+) -> _Found:
     """Rank; runs in the engine's thread."""
     facts = demand_facts(demand, views)
-    ranking = engine.preview(facts, views)
+    ranking = engine.preview(facts, views, near)
     return _Found(
         ranking,
         pack_features(ranking.listed, engine.weights),

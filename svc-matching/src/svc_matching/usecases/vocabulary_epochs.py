@@ -109,6 +109,7 @@ class VocabularyEpochs:
             rows = await items.read_rows(work.connection, changed)
             matcher.doubt(changed, epoch=True)
             await matcher.run(_read_anew, matcher.engine, target, rows, frozenset(changed))
+            await matcher.embed_again(work.connection, changed)
             await matcher.open_epoch(work)
         matcher.has_pending = True
         log.info("vocabulary_in_use", version=target.version, texts=len(changed))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,6 +30,9 @@ from svc_matching.main import create_app
 from svc_matching.settings import Settings
 from svc_matching.storage import tables
 from svc_matching.usecases.matcher import MatchingTransactions
+
+# It has an environment and a target of its own, `make test-embeddings`: torch has some GB.
+collect_ignore = [] if find_spec("sentence_transformers") else ["test_embeddings_local.py"]
 
 
 @pytest.fixture(scope="session")

@@ -6,20 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sentence_transformers
 
-sentence_transformers = pytest.importorskip(
-    "sentence_transformers", reason="needs the extra: make test-embeddings"
-)
-
-from svc_matching.clients.embeddings_local import LocalEmbedder, version_of  # noqa: E402
-from svc_matching.engine.embedding import (  # noqa: E402
+from svc_matching.clients.embeddings_local import LocalEmbedder, version_of
+from svc_matching.engine.embedding import (
     EmbedderError,
     TextKind,
     identity_of,
     pack_embeddings,
 )
-from svc_matching.settings import Settings  # noqa: E402
-from svc_matching.worker import build_embedder  # noqa: E402
+from svc_matching.settings import Settings
+from svc_matching.worker import build_embedder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tea", "rice", "dryer", "query", ":"]
 DIMENSIONS = 16

@@ -73,7 +73,7 @@ async def test_services_get_their_own_settings_and_no_others(launch):
         await given(name) for name in ("svc-demand", "svc-matching", "gateway")
     ]
     assert demand.keys() == common | {"KETNOI_NATS_URL"}
-    assert matching.keys() == common | {"KETNOI_NATS_URL"}
+    assert matching.keys() == common | {"KETNOI_NATS_URL", "KETNOI_SNAPSHOT_FOLDER"}
     assert gateway.keys() == common | {
         "KETNOI_SIGNING_KEY_PATH",
         "KETNOI_DATA_PATH",

@@ -29,7 +29,7 @@ from svc_matching.engine.translations import units_in
 from svc_matching.main import create_app
 from svc_matching.settings import Settings
 from svc_matching.storage import tables
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 
 # It has an environment and a target of its own, `make test-embeddings`: torch has some GB.
 collect_ignore = [] if find_spec("sentence_transformers") else ["test_embeddings_local.py"]

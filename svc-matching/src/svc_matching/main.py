@@ -22,7 +22,7 @@ from svc_matching.api.untagged import router as untagged
 from svc_matching.api.vocabularies import router as vocabularies
 from svc_matching.settings import Settings
 from svc_matching.usecases.freshness import check_freshness, check_index, seconds_behind
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.untagged import UntaggedReports
 from svc_matching.usecases.vocabularies import Catalogues
 from svc_matching.worker import SERVICE, build_transactions, build_worker, choose_milvus

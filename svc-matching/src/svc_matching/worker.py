@@ -17,7 +17,8 @@ from svc_matching.storage.tables import messaging
 from svc_matching.usecases.embeddings import Embeddings
 from svc_matching.usecases.epochs import keep_epochs
 from svc_matching.usecases.housekeeping import forget_old
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.unembedded import keep_embeddings
 from svc_matching.usecases.unmatched import rank_unmatched
 from svc_matching.usecases.vocabulary_epochs import VocabularyEpochs

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.identity import Caller, Scope
 from shared.http.auth import require_scope
 from shared.http.cursors import Cursors
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.vocabularies import Catalogues
 
 

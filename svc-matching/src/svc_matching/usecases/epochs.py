@@ -13,9 +13,10 @@ from shared.telemetry import get_logger
 from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.storage import diagnoses, epochs, items
 from svc_matching.usecases.lists import rank_lists
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.matcher import Matcher
 from svc_matching.usecases.prices import keep_prices
 from svc_matching.usecases.snapshots import save_when_due
+from svc_matching.usecases.transactions import MatchingTransactions
 
 log = get_logger("epochs")
 

@@ -2,7 +2,7 @@
 
 from shared.kernel.health import Check
 from svc_matching.storage.freshness import read_oldest_unmatched
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 
 LATE_SECONDS = 60.0
 

@@ -2,7 +2,7 @@
 
 from shared.db.idempotency import forget
 from svc_matching.storage.tables import idempotency
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 
 
 async def forget_old(transactions: MatchingTransactions) -> bool:

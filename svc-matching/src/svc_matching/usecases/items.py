@@ -14,9 +14,10 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.views import View, pack, views_of
 from svc_matching.storage import diagnoses, items, matches
 from svc_matching.storage.items import Written
+from svc_matching.usecases.index_rows import put_demand, put_supply
 from svc_matching.usecases.list_writing import Revision
 from svc_matching.usecases.lists import close_lists, rank_all, revise_lists, write_ranked
-from svc_matching.usecases.matcher import Matcher, put_demand, put_supply
+from svc_matching.usecases.matcher import Matcher
 
 Arrival = TypeVar("Arrival", DemandArrival, SupplyArrival)
 Views = tuple[View, ...]

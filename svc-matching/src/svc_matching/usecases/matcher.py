@@ -1,14 +1,8 @@
-"""The one engine of this process, and the transactions that keep it true to the tables.
-
-The tables are the truth and the index a cache of them. Every transaction that may change the
-index runs alone, says beforehand what it touches, and so leaves a list of doubts when it fails;
-the next one reads those items again before it begins.
-"""
+"""The one engine of this process: the tables are the truth, and its index a cache of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -17,29 +11,31 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.demands import DemandProfile, DemandStatus
-from shared.contracts.supplies import SupplyProfile, SupplyStatus
-from shared.db import Database
 from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.kernel.faults import crash_point
-from shared.outbox import MessagingTables, Transactions, UnitOfWork
+from shared.outbox import UnitOfWork
 from shared.telemetry import get_logger
-from svc_matching.domain.items import OPEN, Age, ItemKind, is_offered
+from svc_matching.domain.items import OPEN, Age, ItemKind
 from svc_matching.domain.preview import AT_ONCE
 from svc_matching.engine import snapshots
 from svc_matching.engine.analyses import analyser
 from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
-from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.in_use import use_vocabulary, vocabulary
-from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.snapshots import Held, Origin
-from svc_matching.engine.statistics import Frozen, Statistics, freeze
-from svc_matching.engine.views import View, pack, unpack, views_of
+from svc_matching.engine.statistics import Frozen
+from svc_matching.engine.views import pack, views_of
 from svc_matching.engine.weights import Weights
 from svc_matching.storage import embeddings, epochs, items
 from svc_matching.usecases.embeddings import Embeddings
+from svc_matching.usecases.index_rows import (
+    adopt,
+    load_rows,
+    read_frozen,
+    read_profile,
+    replace_rows,
+)
 from svc_matching.usecases.vocabularies import read_vocabulary
 
 log = get_logger("matcher")
@@ -151,7 +147,7 @@ class Matcher:
         if self._read is None or self._read.statistics.epoch != number:
             newest = await epochs.read_newest(connection)
             await self._read_with(connection, newest.vocabulary_revision if newest else 0)
-            self._read = await asyncio.to_thread(_read_frozen, newest)
+            self._read = await asyncio.to_thread(read_frozen, newest)
         return self._read
 
     async def read_as_indexed(self, connection: AsyncConnection) -> None:
@@ -194,7 +190,7 @@ class Matcher:
         newest = await epochs.read_newest(connection)
         await self._read_with(connection, newest.vocabulary_revision if newest else 0)
         self._know_epoch(newest)
-        await self.run(_adopt, self.engine, newest and (newest.number, newest.statistics))
+        await self.run(adopt, self.engine, newest and (newest.number, newest.statistics))
 
     def _know_epoch(self, newest: Row[Any] | None) -> None:
         self.engine.year = vietnam_date(self._clock()).year
@@ -246,7 +242,7 @@ class Matcher:
     ) -> None:
         async for rows in items.stream_rows(connection, kind, statuses):
             await self._refresh_analyses(connection, rows)
-            await self.run(_load_rows, self.engine, rows, weigh=False)
+            await self.run(load_rows, self.engine, rows, weigh=False)
 
     async def _use_newest_embedder(self, connection: AsyncConnection) -> None:
         await self._use_embedder(connection, await epochs.read_newest_embedder(connection))
@@ -307,112 +303,3 @@ class Matcher:
 def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     """Yield ids a thousand at a time."""
     return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-
-
-class MatchingTransactions(Transactions):
-    """Transactions one at a time, each beginning with an index that is true to the tables."""
-
-    def __init__(
-        self,
-        database: Database,
-        tables: MessagingTables,
-        source: str,
-        matcher: Matcher,
-        *,
-        clock: Clock = utc_now,
-    ) -> None:
-        super().__init__(database, tables, source, clock=clock)
-        self.matcher = matcher
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[UnitOfWork]:
-        """Open a transaction when the one before has ended; see `Transactions.begin`."""
-        async with self.matcher.lock, super().begin() as work:
-            is_start = not self.matcher.loaded
-            await self.matcher.prepare(work.connection)
-            work.after_commit(self.matcher.settle)
-            if is_start and self.matcher.rules_changed:
-                # Read or weighed otherwise than before: nothing of that goes into the old epoch.
-                await self.matcher.open_epoch(work)
-            yield work
-
-    def aside(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Open a transaction that changes nothing of what the index is made of; it waits for none.
-
-        It needs no index either.
-        """
-        return super().begin()
-
-    @asynccontextmanager
-    async def look(self) -> AsyncIterator[AsyncConnection]:
-        """Open a moment between two transactions, in which index and tables say the same.
-
-        Nobody may change either in it. The index must be loaded: that takes a transaction.
-        """
-        async with self.matcher.lock, self.read() as connection:
-            await self.matcher.prepare(connection)
-            yield connection
-
-
-def read_profile(kind: ItemKind, profile: str) -> DemandProfile | SupplyProfile:
-    """Read a stored profile."""
-    if kind is ItemKind.DEMAND:
-        return DemandProfile.model_validate_json(profile)
-    return SupplyProfile.model_validate_json(profile)
-
-
-def put_demand(
-    engine: Engine, demand_id: UUID, profile: DemandProfile, views: tuple[View, ...]
-) -> None:
-    engine.put_demand(demand_id, demand_facts(profile, views), views)
-
-
-def put_supply(
-    engine: Engine,
-    supply_id: UUID,
-    profile: SupplyProfile,
-    status: SupplyStatus,
-    views: tuple[View, ...],
-    *,
-    weigh: bool = True,
-) -> None:
-    """Add or replace a supply, or remove it when it is neither ranked nor a near miss."""
-    if status in INDEXED_STATUSES and is_offered(profile.visibility):
-        engine.put_supply(supply_id, supply_facts(profile, status, views), views, weigh=weigh)
-    else:
-        engine.drop_supply(supply_id)
-
-
-def _adopt(engine: Engine, newest: tuple[int, bytes] | None) -> None:
-    """Weigh by the newest frozen statistics, or by none before the first epoch."""
-    if newest is None:
-        engine.adopt(freeze(0, (), engine.lexicon))
-    else:
-        engine.adopt(Statistics.load(*newest, engine.lexicon))
-
-
-def _read_frozen(newest: Row[Any] | None) -> Frozen:
-    lexicon = Lexicon()
-    if newest is None:
-        return Frozen.of(freeze(0, (), lexicon), lexicon)
-    return Frozen.of(Statistics.load(newest.number, newest.statistics, lexicon), lexicon)
-
-
-def _load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> None:
-    for row in rows:
-        profile, views = read_profile(row.kind, row.profile), unpack(row.analysis)
-        if isinstance(profile, SupplyProfile):
-            put_supply(engine, row.id, profile, SupplyStatus(row.status), views, weigh=weigh)
-        elif row.status == DemandStatus.PUBLISHED:
-            put_demand(engine, row.id, profile, views)
-            engine.set_bar(row.id, row.bar)
-
-
-def replace_rows(
-    engine: Engine, rows: list[items.ItemRow], doubted: frozenset[UUID], *, weigh: bool = True
-) -> None:
-    """Put items into the index as the tables have them now; runs in the engine's thread."""
-    for item_id in doubted:
-        engine.drop_demand(item_id)
-        engine.drop_supply(item_id)
-    _load_rows(engine, rows, weigh=weigh)

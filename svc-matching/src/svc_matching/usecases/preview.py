@@ -37,7 +37,8 @@ from svc_matching.engine.weights import MILLION
 from svc_matching.storage import items, prices
 from svc_matching.storage.items import Copy
 from svc_matching.usecases.diagnoses import near_miss_of
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.wording import Text, card_of, explanation_of
 
 

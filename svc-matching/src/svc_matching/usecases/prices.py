@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.telemetry import get_logger
 from svc_matching.engine.prices import NOBODY, TOP, Lists, clear
 from svc_matching.storage import prices
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 
 log = get_logger("prices")
 

@@ -29,7 +29,7 @@ from svc_matching.domain.proposals import (
 from svc_matching.storage import proposals as store
 from svc_matching.storage import vocabularies
 from svc_matching.storage.tables import idempotency
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.vocabularies import Catalogues
 
 

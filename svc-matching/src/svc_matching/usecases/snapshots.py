@@ -7,7 +7,8 @@ from svc_matching.domain.items import ItemKind
 from svc_matching.engine import snapshots
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.storage import epochs, items
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions
+from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.transactions import MatchingTransactions
 
 log = get_logger("snapshots")
 

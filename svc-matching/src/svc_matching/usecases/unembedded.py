@@ -12,9 +12,11 @@ from svc_matching.engine.embedding import EmbedderError, TextKind
 from svc_matching.engine.engine import Engine
 from svc_matching.storage import embeddings as stored
 from svc_matching.storage.embeddings import Unembedded
+from svc_matching.usecases.index_rows import read_profile
 from svc_matching.usecases.items import follow_supplies
 from svc_matching.usecases.lists import rank_lists
-from svc_matching.usecases.matcher import Matcher, MatchingTransactions, read_profile
+from svc_matching.usecases.matcher import Matcher
+from svc_matching.usecases.transactions import MatchingTransactions
 
 log = get_logger("unembedded")
 

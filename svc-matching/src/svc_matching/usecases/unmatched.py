@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from svc_matching.storage.unmatched import read_unmatched
 from svc_matching.usecases.lists import rank_lists
-from svc_matching.usecases.matcher import MatchingTransactions
+from svc_matching.usecases.transactions import MatchingTransactions
 
 LATE_SECONDS = 60
 BATCH = 16

@@ -16,7 +16,8 @@ from svc_matching.engine.languages import choose_language
 from svc_matching.engine.untagged import Tally, phrases_in
 from svc_matching.engine.views import plain_text
 from svc_matching.storage.untagged import Published, Sight, read_published
-from svc_matching.usecases.matcher import MatchingTransactions, read_profile
+from svc_matching.usecases.index_rows import read_profile
+from svc_matching.usecases.transactions import MatchingTransactions
 
 BATCH = 50
 

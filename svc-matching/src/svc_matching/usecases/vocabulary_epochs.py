@@ -22,7 +22,8 @@ from svc_matching.engine.vocabulary import Vocabulary
 from svc_matching.storage import epochs, item_next, items, vocabularies
 from svc_matching.storage.item_next import Waiting
 from svc_matching.storage.items import ItemRow
-from svc_matching.usecases.matcher import MatchingTransactions, read_profile, replace_rows
+from svc_matching.usecases.index_rows import read_profile, replace_rows
+from svc_matching.usecases.transactions import MatchingTransactions
 from svc_matching.usecases.vocabularies import read_vocabulary
 
 log = get_logger("vocabulary")

@@ -361,7 +361,7 @@ async def test_a_start_from_a_snapshot_takes_embeddings_from_the_table(
     demand, closed = world.demand(), world.demand(title="Cần máy sấy lúa")
     await world.tell(gone, kept, changed, demand, closed)
     await settle(world)
-    matcher.snapshot_folder = tmp_path / "snap"
+    matcher.snapshot_folder, matcher.saved = tmp_path / "snap", (0, 0)
     try:
         assert await save_when_due(world.transactions)
         await world.tell(

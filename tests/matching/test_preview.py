@@ -91,10 +91,12 @@ async def frozen(world: World) -> None:
 
 
 async def counts(world: World) -> dict[str, int]:
+    """The relay's own row apart: it writes that when it has sent what came before."""
     async with world.transactions.read() as connection:
         return {
             name: await connection.scalar(select(func.count()).select_from(table)) or 0
             for name, table in tables.metadata.tables.items()
+            if table is not tables.messaging.relay_state
         }
 
 

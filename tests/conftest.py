@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# No test may fail for being slow.
+settings.register_profile("ketnoi", deadline=None)
+settings.load_profile("ketnoi")
 # `pytest tests/policy --hypothesis-profile=long`: a longer look than every `make test` can take.
 settings.register_profile(
     "long",

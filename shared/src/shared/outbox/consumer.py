@@ -50,6 +50,7 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`; the batch at hand is finished first."""
         try:
+            await self._warm_up(stop)
             while not stop.is_set():
                 if deliveries := await self.pull.fetch():
                     count = len(deliveries)
@@ -58,6 +59,21 @@ class Consumer:
                         await _wait(stop, self.pull.spec.rest_seconds)
         finally:
             await self.pull.close()
+
+    async def _warm_up(self, stop: asyncio.Event) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not stop.is_set():
+            try:
+                await self._transactions.warm_up()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                self.waits_for = repr(error)
+                await _wait(stop, pause)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
+            else:
+                self.waits_for = None
+                return
 
     async def _work_off(self, deliveries: list[Delivery], stop: asyncio.Event) -> None:
         async with self._held(deliveries):

@@ -94,6 +94,9 @@ class Transactions:
         """Let `wake` be called when events have been committed."""
         self._wake = wake
 
+    async def warm_up(self) -> None:
+        """Do what takes long before events are taken in hand: a kill then costs them nothing."""
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Open a transaction; it commits on a clean exit and rolls back on an exception."""

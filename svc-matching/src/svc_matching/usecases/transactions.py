@@ -30,6 +30,12 @@ class MatchingTransactions(Transactions):
         super().__init__(database, tables, source, clock=clock)
         self.matcher = matcher
 
+    async def warm_up(self) -> None:
+        """Load the index, which takes a transaction."""
+        if not self.matcher.loaded:
+            async with self.begin():
+                pass
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Open a transaction when the one before has ended; see `Transactions.begin`."""

@@ -69,6 +69,7 @@ class Consumer:
                 if not is_passing(error):
                     raise
                 self.waits_for = repr(error)
+                log.warning("consumer_waits", consumer=self.name, seconds=pause, error=error)
                 await _wait(stop, pause)
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
             else:

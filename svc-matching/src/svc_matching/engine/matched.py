@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
+
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.queries import queries_of
 from svc_matching.engine.statistics import Frozen
@@ -95,16 +97,13 @@ class DemandText:
 
 def _sets_of(query: QueryVector, lexicon: Lexicon) -> list[Asked]:
     """Return each term that is asked, with the terms that answer it and what each weighs."""
-    term, sets = lexicon.term, query.sets
-    if sets is None:
-        plain = zip(query.ids.tolist(), query.weights.tolist(), strict=True)
-        return [(term(number), [(term(number), weight)]) for number, weight in plain]
-    words = [(term(n), w) for n, w in zip(sets.ids.tolist(), sets.weights.tolist(), strict=True)]
-    bounds = pairwise(sets.starts.tolist())
-    return [
-        (term(asked), words[first:last])
-        for asked, (first, last) in zip(sets.asked.tolist(), bounds, strict=True)
-    ]
+    terms = [lexicon.term(number) for number in query.ids.tolist()]
+    words = list(zip(terms, query.weights.tolist(), strict=True))
+    if query.sets is None:
+        return [(word[0], [word]) for word in words]
+    asked = [lexicon.term(number) for number in query.sets.asked.tolist()]
+    bounds = pairwise([0, *np.cumsum(query.sets.lengths).tolist()])
+    return [(each, words[first:last]) for each, (first, last) in zip(asked, bounds, strict=True)]
 
 
 def _parts(sets: Sequence[Asked], supply: Mapping[str, int]) -> dict[Met, int]:

@@ -40,23 +40,18 @@ class TextVector:
 
 @dataclass(frozen=True, slots=True)
 class TermSets:
-    """Sets of terms of which only the best counts: set `n` is from `starts[n]` on.
+    """How a query's terms are sets: each of so many, for one of the demand's own terms."""
 
-    `asked` is the demand's own term that each set stands for.
-    """
-
+    lengths: IntArray
     asked: IntArray
-    starts: IntArray
-    ids: IntArray
-    weights: IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
     """A demand's text as a query; `self_score` is what the text itself would score as a supply.
 
-    With `sets` it scores by them; `ids` and `weights` are then their sum, which is never less.
-    Only supplies in a language of the `audience` are asked, all when there is none.
+    With `sets` only the best term of each counts. Only supplies in a language of the `audience` are
+    asked, all when there is none.
     """
 
     ids: IntArray
@@ -64,6 +59,15 @@ class QueryVector:
     self_score: int
     sets: TermSets | None = None
     audience: frozenset[str] | None = None
+
+    def summed(self) -> tuple[IntArray, IntArray]:
+        """Return each term with its weights' sum: by these a supply scores the same or more."""
+        if self.sets is None:
+            return self.ids, self.weights
+        ids, where = np.unique(self.ids, return_inverse=True)
+        sums = np.zeros(len(ids), np.int32)
+        np.add.at(sums, where, self.weights)
+        return ids, sums
 
 
 def vector_of(view: View, lexicon: Lexicon) -> TextVector:

@@ -26,7 +26,8 @@ BODY = "convert_to(document::text, 'UTF8') AS body"
 
 _STEP = ("from_status", "to_status", "actor", "role", "reason", "checklist")
 _HISTORY = ("resource_id", "version", "step", *_STEP, "at")
-
+_OWN_TO_AN_EVENT = ("event_id", "aggregate_id", "aggregate_version", "type")
+_OF_THE_TRANSACTION = ("created_at", "db_epoch", "traceparent", "correlation_id", "causation_id")
 
 Record = asyncpg.Record
 
@@ -110,6 +111,13 @@ class ResourceTable:
             " WHERE owner = $1 AND source_system = key.system AND source_ref = key.ref"
             " FOR UPDATE) AS found"
         )
+        self._announce_many = (
+            f"INSERT INTO {outbox.name} (data, {', '.join(_OWN_TO_AN_EVENT + _OF_THE_TRANSACTION)})"
+            f" SELECT convert_to(staged.document::text, 'UTF8'), event.*, {_placed_all(outbox)}"
+            f" FROM {self._staging} staged"
+            f" JOIN unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[])"
+            f" AS event ({', '.join(_OWN_TO_AN_EVENT)}) ON event.aggregate_id = staged.id"
+        )
         self._insert_staged_history = f"{history} SELECT {', '.join(_HISTORY)} FROM"
         self._insert_staged_history += f" {self._staged_history}"
 
@@ -145,8 +153,8 @@ class ResourceTable:
     ) -> None:
         """Write rows with their history; KeyTakenError when a new one's key is not new.
 
-        One row can bring one event (as a row of the outbox): all is one statement then, which
-        needs no transaction around it.
+        `events` are rows of the outbox, at most one a row, and carry the row's document. One row
+        and its event are one statement, which needs no transaction around it.
         """
         driver = driver_of(connection)
         try:
@@ -154,6 +162,7 @@ class ResourceTable:
                 await self._write_one(driver, rows[0], *events)
             elif rows:
                 await self._write_many(driver, rows)
+                await self._announce_staged(driver, events)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == self._natural_key:
                 raise KeyTakenError from error
@@ -195,6 +204,16 @@ class ResourceTable:
         if not all(row.created for row in rows):
             await driver.execute(self._update_staged)
         await self._write_histories(driver, rows)
+
+    async def _announce_staged(self, driver: Driver, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write events with the documents that are staged: they travel and are kept once less."""
+        if not events:
+            return
+        own = ([event[name] for event in events] for name in _OWN_TO_AN_EVENT)
+        shared = (events[0][name] for name in _OF_THE_TRANSACTION)
+        done = await driver.execute(self._announce_many, *own, *shared)
+        if done != f"INSERT 0 {len(events)}":
+            raise RuntimeError("an event speaks of a row that is not written with it")
 
     async def _write_histories(self, driver: Driver, rows: Sequence[ResourceRow]) -> None:
         """Rows that share their steps (those of a file do) cost no more than their ids."""
@@ -277,6 +296,14 @@ class Conditions:
     def _alternatives(self) -> list[str]:
         for_all = " AND ".join(self._parts) or "true"
         return [f"({way}) AND {for_all}" for way in self.ways] or [for_all]
+
+
+def _placed_all(outbox: Table) -> str:
+    """Place what a transaction's events share behind what each has for itself."""
+    return ", ".join(
+        _placed(outbox.c[name], place)
+        for place, name in enumerate(_OF_THE_TRANSACTION, len(_OWN_TO_AN_EVENT) + 1)
+    )
 
 
 def _placed(column: Column[Any], place: int) -> str:

@@ -7,6 +7,7 @@ hand it on without looking into it; the other columns repeat what is filtered, g
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class ResourceTable:
         self._natural_key = natural_key
         columns = list(table.columns)
         self._columns = [column.name for column in columns]
+        self._in_order = itemgetter(*self._columns)
         self._changing = [place for place, c in enumerate(columns) if c.name not in FIXED]
         names = ", ".join(self._columns)
         sets = [columns[place].name for place in self._changing]
@@ -123,7 +125,8 @@ class ResourceTable:
 
     def ordered(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return a row's values in the order of the columns."""
-        return tuple([values[name] for name in self._columns])
+        ordered: tuple[Any, ...] = self._in_order(values)
+        return ordered
 
     async def has_ref(self, connection: AsyncConnection, owner: str, key: tuple[str, str]) -> bool:
         """Say whether one of the tenant's rows has this key."""

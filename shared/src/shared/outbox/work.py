@@ -137,4 +137,3 @@ class Transactions:
             connection.info[EPOCH] = int(found or 1)
         epoch: int = connection.info[EPOCH]
         return epoch
-

@@ -22,6 +22,7 @@ from shared.contracts.events import Event
 from shared.contracts.messaging import consumers_of, stream_of
 from shared.kernel.ids import new_id
 from shared.outbox import Consumer, Transactions, UnitOfWork
+from shared.outbox.relay import event_of
 
 TYPE = "demand.request.published.v1"
 STREAM = stream_of("svc_demand")
@@ -46,10 +47,14 @@ class Tables:
         self.transactions = transactions
 
     async def publish(self, count: int) -> list[Event]:
+        ids = [new_id() for _ in range(count)]
         async with self.transactions.begin() as work:
-            for _ in range(count):
-                work.publish(TYPE, new_id(), 1, Body())
-        return list(work.events)
+            for aggregate_id in ids:
+                work.publish(TYPE, aggregate_id, 1, Body())
+        outbox = self.transactions.tables.outbox
+        query = select(outbox).where(outbox.c.aggregate_id.in_(ids)).order_by(outbox.c.seq)
+        async with self.transactions.read() as connection:
+            return [event_of(row._mapping) for row in await connection.execute(query)]
 
     async def unpublished(self) -> int:
         outbox = self.transactions.tables.outbox

@@ -64,7 +64,7 @@ async def _import(trial: Trial, rows: int) -> None:
 
 async def _work(trial: Trial, point: str) -> None:
     if point.startswith("import_"):
-        await _import(trial, 1200)  # more than two chunks
+        await _import(trial, 2400)  # more than two chunks
     elif point == "idempotency_stored":
         await repeat(10, trial.load.post)
     elif point in ("epoch_freeze", "snapshot_part"):

@@ -27,6 +27,13 @@ def test_the_message_id_is_the_event_id_and_the_subject_ends_with_the_aggregate(
     assert EVENT.subject == f"demand.request.published.v1.{EVENT.aggregate_id}"
 
 
+def test_the_lines_of_the_protocol_say_what_the_headers_say() -> None:
+    later = replace(EVENT, id=uuid4(), aggregate_id=uuid4(), traceparent="00-1", correlation_id="")
+    for event in (EVENT, replace(EVENT, id=uuid4()), replace(EVENT, aggregate_version=4), later):
+        lines = event.header_lines().removesuffix("\r\n").split("\r\n")
+        assert dict(line.split(": ", 1) for line in lines) == event.headers()
+
+
 @pytest.mark.parametrize("missing", ["ce-id", "ce-type", "ce-subject", "ce-aggregateversion"])
 def test_a_message_without_an_attribute_is_malformed(missing: str) -> None:
     headers = {name: value for name, value in EVENT.headers().items() if name != missing}

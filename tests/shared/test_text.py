@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.text import clean, search_key, strip_marks, unify_tone_placement
+from shared.kernel.text import _ZERO_WIDTH, clean, search_key, strip_marks, unify_tone_placement
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,26 @@ def test_what_postgres_cannot_hold_is_refused(bad: str) -> None:
 
 def test_line_breaks_stay_and_other_control_characters_go() -> None:
     assert clean("a\tb\nc\x07d\x1be") == "a\tb\ncde"
+
+
+_ODD = " \u00a0\u3000\u200b\u0301\u00a8\u1e9eßủyoàĐΣ\x85"
+"""Spaces, marks that stand alone, signs that become several: where words could grow together."""
+
+
+@given(st.text(alphabet=st.sampled_from(_ODD) | st.characters(exclude_categories=["Cs"])))
+def test_a_key_made_word_by_word_is_that_of_the_whole(text: str) -> None:
+    whole = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", text)).casefold()
+    assert search_key(text) == " ".join(strip_marks(whole).split())
+
+
+@given(st.text())
+def test_printable_text_is_cleaned_like_any_other(text: str) -> None:
+    odd = text + "\x07"  # takes the long way
+    try:
+        assert clean(text) == clean(odd)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"NUL|surrogate"):
+            clean(text)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))

@@ -13,13 +13,20 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select, update
 
+from shared.contracts.base import to_document
+from shared.contracts.identity import Caller, Role
+from shared.contracts.supplies import SupplyUpsert
 from shared.imports import workbooks
 from shared.imports.jobs import Imports
 from shared.imports.runner import ImportRunner
 from shared.kernel.clock import utc_now
+from shared.kernel.ids import new_id
 from shared.outbox import Transactions
+from svc_supply.domain import supplies as rules
+from svc_supply.storage import supplies as store
 from svc_supply.storage import tables
 from svc_supply.usecases.housekeeping import forget_old
+from svc_supply.usecases.supplies import announce
 
 Headers = dict[str, str]
 
@@ -83,6 +90,57 @@ async def test_good_rows_are_kept_and_the_same_file_again_changes_nothing(
     assert await facts(supply["id"]) == [("published", 1), ("updated", 2)]
     told = await client.get(f"/v1/supplies/{supply['id']}/transitions", headers=operator)
     assert {item["reason"] for item in told.json()["items"]} == {f"import {job['id']}"}
+
+
+async def test_events_carry_what_is_read_in_the_files_order(
+    client: httpx.AsyncClient, operator: Headers, unique: str, transactions: Transactions
+) -> None:
+    first = [row(unique, n, status="PUBLISHED" if n % 3 else "DRAFT") for n in range(60)]
+    await finished(client, operator, await send(client, operator, lines(first)))
+    second = [row(unique, n, title="Mới", status="PUBLISHED") for n in range(40, 80)]
+    await finished(client, operator, await send(client, operator, lines(second)))
+    outbox = tables.messaging.outbox
+    query = (
+        select(tables.supply.c.source_ref, outbox)
+        .join(outbox, outbox.c.aggregate_id == tables.supply.c.id)
+        .where(tables.supply.c.source_system == unique)
+        .order_by(outbox.c.seq)
+    )
+    async with transactions.read() as connection:
+        told = (await connection.execute(query)).all()
+    silent = [each for each in first if each["status"] == "DRAFT"]
+    announced = [each["source"]["ref"] for each in [*first, *second] if each not in silent]
+    assert [event.source_ref for event in told] == announced
+    newest = {event.source_ref: event for event in told}
+    for ref, event in newest.items():
+        read = await client.get(f"/v1/supplies/by-ref/{unique}/{ref}", headers=operator)
+        assert event.data == read.content
+        assert event.aggregate_version == read.json()["version"]
+        assert event.type.endswith(
+            "updated.v1" if 40 <= int(ref) < 60 and int(ref) % 3 else "published.v1"
+        )
+    assert len({event.event_id for event in told}) == len(told)
+    assert all(event.correlation_id and event.traceparent for event in told)
+
+
+async def test_an_event_without_its_row_is_not_passed_over(
+    transactions: Transactions, unique: str
+) -> None:
+    caller = Caller(client_id="c", role=Role.OPERATOR, tenant=unique)
+    rows = [SupplyUpsert.model_validate(row(unique, n, status="PUBLISHED")) for n in range(3)]
+    with pytest.raises(RuntimeError, match="a row that is not written"):
+        async with transactions.begin() as work:
+            changes = [
+                rules.upsert(
+                    None, each, new_id=new_id(), caller=caller, recorded_as="t", now=work.now
+                )
+                for each in rows
+            ]
+            made = [change for change in changes if change]
+            documents = [to_document(change.after.resource) for change in made]
+            announce(work, made, documents)
+            written = store.rows_of(made[:2], documents[:2])
+            await store.write(work.connection, written, work.hand_over())
 
 
 async def test_each_refused_row_is_told_with_its_line(

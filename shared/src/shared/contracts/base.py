@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -68,10 +69,16 @@ def assemble(model: type[Model], values: dict[str, Any]) -> Model:
     """
     made = model.__new__(model)
     object.__setattr__(made, "__dict__", values)
-    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__pydantic_fields_set__", _names_of(model))
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made
+
+
+@cache
+def _names_of(model: type[BaseModel]) -> set[str]:
+    """One set for all: what is assembled is frozen, and a copy of it gets a set of its own."""
+    return set(model.model_fields)
 
 
 def to_document(resource: BaseModel) -> bytes:

@@ -7,6 +7,7 @@ hand it on without looking into it; the other columns repeat what is filtered, g
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +27,8 @@ BODY = "convert_to(document::text, 'UTF8') AS body"
 
 _STEP = ("from_status", "to_status", "actor", "role", "reason", "checklist")
 _HISTORY = ("resource_id", "version", "step", *_STEP, "at")
-
+_OWN_TO_AN_EVENT = ("event_id", "aggregate_id", "aggregate_version", "type")
+_OF_THE_TRANSACTION = ("created_at", "db_epoch", "traceparent", "correlation_id", "causation_id")
 
 Record = asyncpg.Record
 
@@ -62,6 +64,7 @@ class ResourceTable:
         self._natural_key = natural_key
         columns = list(table.columns)
         self._columns = [column.name for column in columns]
+        self._in_order = itemgetter(*self._columns)
         self._changing = [place for place, c in enumerate(columns) if c.name not in FIXED]
         names = ", ".join(self._columns)
         sets = [columns[place].name for place in self._changing]
@@ -110,12 +113,20 @@ class ResourceTable:
             " WHERE owner = $1 AND source_system = key.system AND source_ref = key.ref"
             " FOR UPDATE) AS found"
         )
+        self._announce_many = (
+            f"INSERT INTO {outbox.name} (data, {', '.join(_OWN_TO_AN_EVENT + _OF_THE_TRANSACTION)})"
+            f" SELECT convert_to(staged.document::text, 'UTF8'), event.*, {_placed_all(outbox)}"
+            f" FROM {self._staging} staged"
+            f" JOIN unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[])"
+            f" AS event ({', '.join(_OWN_TO_AN_EVENT)}) ON event.aggregate_id = staged.id"
+        )
         self._insert_staged_history = f"{history} SELECT {', '.join(_HISTORY)} FROM"
         self._insert_staged_history += f" {self._staged_history}"
 
     def ordered(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return a row's values in the order of the columns."""
-        return tuple([values[name] for name in self._columns])
+        ordered: tuple[Any, ...] = self._in_order(values)
+        return ordered
 
     async def has_ref(self, connection: AsyncConnection, owner: str, key: tuple[str, str]) -> bool:
         """Say whether one of the tenant's rows has this key."""
@@ -145,8 +156,8 @@ class ResourceTable:
     ) -> None:
         """Write rows with their history; KeyTakenError when a new one's key is not new.
 
-        One row can bring one event (as a row of the outbox): all is one statement then, which
-        needs no transaction around it.
+        `events` are rows of the outbox, at most one a row, and carry the row's document. One row
+        and its event are one statement, which needs no transaction around it.
         """
         driver = driver_of(connection)
         try:
@@ -154,6 +165,7 @@ class ResourceTable:
                 await self._write_one(driver, rows[0], *events)
             elif rows:
                 await self._write_many(driver, rows)
+                await self._announce_staged(driver, events)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == self._natural_key:
                 raise KeyTakenError from error
@@ -195,6 +207,16 @@ class ResourceTable:
         if not all(row.created for row in rows):
             await driver.execute(self._update_staged)
         await self._write_histories(driver, rows)
+
+    async def _announce_staged(self, driver: Driver, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write events with the documents that are staged: they travel and are kept once less."""
+        if not events:
+            return
+        own = ([event[name] for event in events] for name in _OWN_TO_AN_EVENT)
+        shared = (events[0][name] for name in _OF_THE_TRANSACTION)
+        done = await driver.execute(self._announce_many, *own, *shared)
+        if done != f"INSERT 0 {len(events)}":
+            raise RuntimeError("an event speaks of a row that is not written with it")
 
     async def _write_histories(self, driver: Driver, rows: Sequence[ResourceRow]) -> None:
         """Rows that share their steps (those of a file do) cost no more than their ids."""
@@ -277,6 +299,14 @@ class Conditions:
     def _alternatives(self) -> list[str]:
         for_all = " AND ".join(self._parts) or "true"
         return [f"({way}) AND {for_all}" for way in self.ways] or [for_all]
+
+
+def _placed_all(outbox: Table) -> str:
+    """Place what a transaction's events share behind what each has for itself."""
+    return ", ".join(
+        _placed(outbox.c[name], place)
+        for place, name in enumerate(_OF_THE_TRANSACTION, len(_OWN_TO_AN_EVENT) + 1)
+    )
 
 
 def _placed(column: Column[Any], place: int) -> str:

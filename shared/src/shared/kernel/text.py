@@ -6,6 +6,7 @@ and `đ` survives the stripping of marks, so both need rules of their own.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -28,6 +29,8 @@ def clean(text: str) -> str:
 
     NUL and lone surrogates raise ValueError: Postgres and UTF-8 can hold neither.
     """
+    if text.isprintable():  # none of them is
+        return unicodedata.normalize("NFC", text)
     if "\x00" in text:
         raise ValueError("contains the NUL character (U+0000)")
     if not text.isascii():
@@ -53,5 +56,11 @@ def strip_marks(text: str) -> str:
 
 def search_key(text: str) -> str:
     """Return the folded key under which every spelling of a name meets."""
-    folded = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", text)).casefold()
+    return " ".join([key for word in text.split() if (key := _word_key(word))])
+
+
+@lru_cache(maxsize=16_384)
+def _word_key(word: str) -> str:
+    """Fold one word: a language has few syllables, and a file of names repeats them."""
+    folded = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", word)).casefold()
     return _SPACES.sub(" ", strip_marks(folded)).strip()

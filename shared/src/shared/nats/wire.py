@@ -16,7 +16,7 @@ def publish_block(events: Sequence[Event], batch: Mapping[str, str]) -> Iterator
     """Yield each event as the HPUB command of its place in an atomic batch."""
     common = "".join(f"{name}: {value}\r\n" for name, value in batch.items())
     for number, event in enumerate(events, start=1):
-        own = "".join([f"{name}: {value}\r\n" for name, value in event.headers().items()])
+        own = event.header_lines()
         headers = f"NATS/1.0\r\n{own}{common}Nats-Batch-Sequence: {number}\r\n\r\n".encode()
         size = len(headers) + len(event.data)
         command = f"HPUB {event.subject} {len(headers)} {size}\r\n".encode()

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.events import Event
 from shared.db import Database
 from shared.db.bulk import insert_many
 from shared.kernel.clock import Clock, utc_now
@@ -19,6 +18,9 @@ from shared.telemetry import current_trace
 
 EPOCH = "ketnoi_db_epoch"
 
+OutboxRow = dict[str, object]
+"""An event by the names of the outbox's columns."""
+
 
 class UnitOfWork:
     """One open transaction. `publish` makes outbox rows; nothing is sent before the commit.
@@ -26,12 +28,11 @@ class UnitOfWork:
     They are written at its end, or by the effect's own statement (`hand_over`).
     """
 
-    def __init__(self, connection: AsyncConnection, source: str, clock: Clock) -> None:
+    def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
         self.connection = connection
         self.now = clock()
-        self._source = source
-        self._events: list[Event] = []
-        self._handed_over = 0
+        self._unwritten: list[OutboxRow] = []
+        self.has_events = False
         self._after_commit: list[Callable[[], None]] = []
         self.causation_id: str | None = None
         self.db_epoch = 1
@@ -42,35 +43,30 @@ class UnitOfWork:
         """Announce the aggregate's new state, e.g. as `demand.request.published.v1`."""
         trace = current_trace()
         data = body if isinstance(body, bytes) else body.model_dump_json(by_alias=True).encode()
-        self._events.append(
-            Event(
-                id=new_id(),
-                type=event_type,
-                source=self._source,
-                aggregate_id=aggregate_id,
-                aggregate_version=aggregate_version,
-                time=self.now,
-                data=data,
-                db_epoch=self.db_epoch,
-                traceparent=trace.traceparent if trace else None,
-                correlation_id=trace.request_id if trace else None,
-                causation_id=self.causation_id,
-            )
+        self.has_events = True
+        self._unwritten.append(
+            {
+                "created_at": self.now,
+                "event_id": new_id(),
+                "type": event_type,
+                "aggregate_id": aggregate_id,
+                "aggregate_version": aggregate_version,
+                "data": data,
+                "db_epoch": self.db_epoch,
+                "traceparent": trace.traceparent if trace else None,
+                "correlation_id": trace.request_id if trace else None,
+                "causation_id": self.causation_id,
+            }
         )
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction is committed, never when it is rolled back."""
         self._after_commit.append(action)
 
-    def hand_over(self) -> list[dict[str, object]]:
+    def hand_over(self) -> list[OutboxRow]:
         """Return the outbox rows of what was published since; who takes them writes them."""
-        rows = [_row(event) for event in self._events[self._handed_over :]]
-        self._handed_over = len(self._events)
+        rows, self._unwritten = self._unwritten, []
         return rows
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        return tuple(self._events)
 
 
 class Transactions:
@@ -101,7 +97,7 @@ class Transactions:
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Open a transaction; it commits on a clean exit and rolls back on an exception."""
         async with self.database.begin() as connection:
-            work = UnitOfWork(connection, self._source, self.clock)
+            work = UnitOfWork(connection, self.clock)
             work.db_epoch = await self._epoch(connection)
             yield work
             await insert_many(connection, self.tables.outbox, work.hand_over())
@@ -114,7 +110,7 @@ class Transactions:
         A statement is a transaction by itself: two round trips less than `begin`.
         """
         async with self.database.read() as connection:
-            work = UnitOfWork(connection, self._source, self.clock)
+            work = UnitOfWork(connection, self.clock)
             work.db_epoch = await self._epoch(connection)
             yield work
             if work.hand_over():
@@ -124,7 +120,7 @@ class Transactions:
     def _committed(self, work: UnitOfWork) -> None:
         for action in work._after_commit:  # noqa: SLF001 - the two classes are one mechanism
             action()
-        if work.events:
+        if work.has_events:
             crash_point("outbox_committed")
             self._wake()
 
@@ -141,18 +137,3 @@ class Transactions:
             connection.info[EPOCH] = int(found or 1)
         epoch: int = connection.info[EPOCH]
         return epoch
-
-
-def _row(event: Event) -> dict[str, object]:
-    return {
-        "created_at": event.time,
-        "event_id": event.id,
-        "type": event.type,
-        "aggregate_id": event.aggregate_id,
-        "aggregate_version": event.aggregate_version,
-        "data": event.data,
-        "db_epoch": event.db_epoch,
-        "traceparent": event.traceparent,
-        "correlation_id": event.correlation_id,
-        "causation_id": event.causation_id,
-    }

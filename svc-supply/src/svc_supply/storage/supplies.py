@@ -145,7 +145,7 @@ async def write(
 ) -> None:
     """Write the new states and their history; rows that are changed must be locked.
 
-    `events` are outbox rows, for one row alone: all of it is one statement then.
+    `events` are outbox rows about them, each with its row's document.
     """
     try:
         await _TABLE.write(connection, rows, events)

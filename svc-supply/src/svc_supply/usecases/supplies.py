@@ -149,8 +149,7 @@ async def record(work: UnitOfWork, changes: Sequence[Change[Supply]]) -> None:
     """Write changes with their history and their events."""
     documents = [to_document(change.after.resource) for change in changes]
     announce(work, changes, documents)
-    events = work.hand_over() if len(changes) == 1 else ()
-    await store.write(work.connection, store.rows_of(changes, documents), events)
+    await store.write(work.connection, store.rows_of(changes, documents), work.hand_over())
 
 
 def announce(

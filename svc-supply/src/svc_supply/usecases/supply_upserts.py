@@ -118,8 +118,8 @@ async def import_supplies(
         keys = [key for row in run if (key := rules.key_of(row))]
         known = await store.lock_by_refs(work.connection, caller.tenant, keys)
         plan = await asyncio.to_thread(_plan, run, known, caller, label, work.now)
-        await store.write(work.connection, plan.rows)
         announce(work, plan.changes, plan.documents)
+        await store.write(work.connection, plan.rows, work.hand_over())
         results += plan.results
     return results
 

@@ -121,11 +121,7 @@ class Database:
 
     async def _give_back(self, connection: AsyncConnection, until: float) -> None:
         """Keep it, unless the pool has something to put in order."""
-        if (
-            connection.in_transaction()
-            or driver_of(connection).is_closed()
-            or time.monotonic() > until
-        ):
+        if connection.in_transaction() or time.monotonic() > until:
             await connection.close()
         else:
             self._kept.append((connection, until))

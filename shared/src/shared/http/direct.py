@@ -19,8 +19,9 @@ from fastapi._compat import ModelField
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts, serialize_response
+from fastapi.utils import is_body_allowed_for_status_code
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.parameters import UnfitError, fit, parameters_of
@@ -83,10 +84,12 @@ class _PlainRoute:
         result = await self._call.make(given)
         if isinstance(result, Response):
             return result
+        known = self._content is not None
         content = await serialize_response(
-            field=self._content, response_content=result, dump_json=True
+            field=self._content, response_content=result, dump_json=known
         )
-        answer = Response(content, self._status, media_type="application/json")
+        kind = Response if known else JSONResponse
+        answer = kind(content, self._status, media_type="application/json")
         if given.response is not None:
             answer.status_code = given.response.status_code or self._status
             answer.raw_headers += given.response.raw_headers
@@ -202,6 +205,7 @@ def _is_plain(route: RouteContext) -> bool:
     return (
         all(_is_whole_body(field) for field in route.dependant.body_params)
         and len(route.dependant.body_params) <= 1
+        and is_body_allowed_for_status_code(route.status_code)
         and isinstance(route.response_class, DefaultPlaceholder)
         and route.response_model_by_alias
         and not route.response_model_include

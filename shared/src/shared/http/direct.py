@@ -30,7 +30,10 @@ _OK = 200
 
 
 class DirectRoutes:
-    """Middleware inside FastAPI's handling of crashes: calls plain routes, leaves the rest."""
+    """Middleware inside FastAPI's handling of crashes: calls plain routes, leaves the rest.
+
+    Where a request does not fit, dependencies were called in vain: they read, and change nothing.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from shared.http.auth import TokenVerifier
 from shared.http.cursors import Cursors
+from shared.http.direct import DirectRoutes
 from shared.http.faults import install_fault_handlers
 from shared.http.health import Health
 from shared.http.health_routes import health_router
@@ -89,6 +90,7 @@ def build_app(
         generate_unique_id_function=_operation_id,
     )
     app.around = around
+    app.add_middleware(DirectRoutes)
     app.state.settings = settings
     app.state.verifier = TokenVerifier(settings.jwks_path)
     app.state.cursors = Cursors(settings.cursor_key.get_secret_value())

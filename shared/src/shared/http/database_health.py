@@ -70,8 +70,8 @@ class DatabaseHealth:
             async with asyncio.timeout(ANSWER_SECONDS):
                 read_only = await self._ask()
         except (TimeoutError, PoolTimeoutError):
-            if self._in_use() >= self._most():
-                return Check("fail", "pool_exhausted", self._in_use(), "connections")
+            if self._database.in_use >= self._most():
+                return Check("fail", "pool_exhausted", self._database.in_use, "connections")
             return Check("fail", "database_silent", output=f"no answer in {ANSWER_SECONDS:g} s")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
             return _refusal(error)
@@ -79,7 +79,7 @@ class DatabaseHealth:
             return Check("fail", "database_read_only")
         if time.monotonic() - self._refused_at < WRITE_FAULT_SECONDS and self._refused:
             return Check("fail", _CODES[self._refused], output=f"SQLSTATE {self._refused}")
-        return Check("pass", observed=self._in_use(), unit="connections in use")
+        return Check("pass", observed=self._database.in_use, unit="connections in use")
 
     async def _ask(self) -> bool:
         async with self._database.read() as connection:
@@ -107,14 +107,10 @@ class DatabaseHealth:
         return Check("fail", "migrations_pending", there, output=f"{there} is there, not {head}")
 
     async def collect(self, reading: Reading) -> None:
-        reading.put(POOL_IN_USE, self._in_use())
+        reading.put(POOL_IN_USE, self._database.in_use)
         reading.put(POOL_SIZE, self._most())
         if self._skew is not None:
             reading.put(CLOCK_SKEW, self._skew, "postgres")
-
-    def _in_use(self) -> int:
-        pool = self._database.engine.pool
-        return int(getattr(pool, "checkedout", int)())
 
     def _most(self) -> int:
         pool = self._database.engine.pool

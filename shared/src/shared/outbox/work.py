@@ -1,7 +1,7 @@
 """A transaction with its events: both are committed, or neither is."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -124,11 +124,9 @@ class Transactions:
             crash_point("outbox_committed")
             self._wake()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection for reading."""
-        async with self.database.read() as connection:
-            yield connection
+        return self.database.read()
 
     async def _epoch(self, connection: AsyncConnection) -> int:
         """Read it once a connection: raising it (`ketnoi new-epoch`) ends all connections."""

@@ -7,7 +7,7 @@ Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that l
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -52,8 +52,8 @@ def _german(word: str) -> str:
     return str(_GERMAN_STEMMER.stemWord(word))
 
 
-def _normal(text: str) -> str:
-    return unify_tone_placement(unicodedata.normalize("NFC", text).lower())
+def _whole_text(text: str) -> str:
+    return unify_tone_placement(unicodedata.normalize("NFC", text))
 
 
 def _tokens(text: str) -> list[str]:
@@ -69,6 +69,11 @@ def _is_word(token: str) -> bool:
     return token[0].isalnum() and not token.isdecimal()
 
 
+def bracketed(syllables: Iterable[str]) -> str:
+    """Return syllables as an automaton is to see them: words begin and end where they do."""
+    return f"<{'><'.join(syllables)}>"
+
+
 def in_characters(language: str) -> bool:
     """Whether a language is compared character by character: it writes no spaces, or any."""
     return language in _CHARACTERS
@@ -81,12 +86,23 @@ def words_of(text: str, language: str) -> Sequence[str]:
     In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
     in Vietnamese punctuation stays, since no compound reaches across it.
     """
-    whole = unify_tone_placement(unicodedata.normalize("NFC", text))
     if in_characters(language):
-        return _CHARACTER.findall(whole)
+        return _CHARACTER.findall(_whole_text(text))
     if language == "vi":
-        return _tokens(whole)
-    return [word[:MAX_WORD] for word in _RUN.findall(whole) if len(word) > 1]
+        return _tokens(_whole_text(text))
+    return [word[:MAX_WORD] for word in _runs(text) if len(word) > 1]
+
+
+@lru_cache(maxsize=16)
+def _runs(text: str) -> Sequence[str]:
+    """Return the runs of letters and digits of one script as written."""
+    return _RUN.findall(_whole_text(text))
+
+
+@lru_cache(maxsize=16)
+def syllables_of(text: str) -> Sequence[str]:
+    """Return the words of a Vietnamese text as `form_of` gives them, with the punctuation."""
+    return [word.lower() for word in words_of(text, "vi")]
 
 
 def form_of(word: str, language: str) -> str:
@@ -97,6 +113,15 @@ def form_of(word: str, language: str) -> str:
     return _german(lower) if language == "de" else _english(lower)
 
 
+def forms_unkept(words: Iterable[str], language: str) -> list[str]:
+    """Return `form_of` of many words and remember none, for tables of a whole vocabulary."""
+    lower = [word.lower() for word in words]
+    if language == "vi" or in_characters(language):
+        return lower
+    stemmer = _GERMAN_STEMMER if language == "de" else _ENGLISH_STEMMER
+    return list(stemmer.stemWords(lower))
+
+
 def terms_of(phrase: str, language: str) -> list[str]:
     """Return the different terms of a phrase that carry meaning, as `analyse` makes them."""
     return list(analyse(phrase, language).counts)
@@ -105,7 +130,7 @@ def terms_of(phrase: str, language: str) -> list[str]:
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
     found = TermCounts()
     # Order does not matter here, so each different word is looked at once.
-    for word, count in Counter(_RUN.findall(text)).items():
+    for word, count in Counter(map(str.lower, _runs(text))).items():
         if word in stop or word.isdecimal():
             continue
         if _IS_CJK.match(word):
@@ -144,7 +169,7 @@ def _vietnamese(text: str) -> TermCounts:
     found = TermCounts()
     terms: list[str] = []
     previous: str | None = None
-    for token in _tokens(text):
+    for token in syllables_of(text):
         form, _, _ = _form(token)
         if form is _Form.SYLLABLE:
             found.length += token not in VIETNAMESE
@@ -178,12 +203,11 @@ def analyse(text: str, language: str) -> TermCounts:
 
     Korean, Japanese and Chinese become character bigrams; Latin words inside them English stems.
     """
-    normal = _normal(text)
     if language == "vi":
-        return _vietnamese(normal)
+        return _vietnamese(text)
     if language == "de":
-        return _latin(normal, _german, GERMAN)
-    return _latin(normal, _english, ENGLISH)
+        return _latin(text, _german, GERMAN)
+    return _latin(text, _english, ENGLISH)
 
 
 def _whole(gram: str, run: str) -> str:
@@ -197,7 +221,7 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
     shadows = {fold(part) for term in wanted for part in term.lstrip("=~").split("_")}
     found: dict[str, str] = {}
     previous: str | None = None
-    for word in _tokens(unify_tone_placement(unicodedata.normalize("NFC", text))):
+    for word in _tokens(_whole_text(text)):
         kind, lower, shadow = _form(word)
         if kind is _Form.SYLLABLE and language == "vi":
             if shadow in shadows:

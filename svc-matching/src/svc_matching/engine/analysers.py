@@ -18,7 +18,7 @@ from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "3"
+ANALYSER_VERSION = "4"
 """Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 _CHARACTERS = frozenset({"ko", "ja", "zh"})
@@ -65,8 +65,14 @@ def _bigrams(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] if len(run) > 1 else [run]
 
 
-def _is_word(token: str) -> bool:
-    return token[0].isalnum() and not token.isdecimal()
+def _number(digits: str) -> list[str]:
+    """Return the term of a number, the same in every script; a single digit says too little.
+
+    Years, standards and model numbers name things in all languages. It adds nothing to the length
+    of a text: a table of figures is not longer to read about something else.
+    """
+    number = str(int(digits[:MAX_WORD]))
+    return [number] if len(number) > 1 else []
 
 
 def bracketed(syllables: Iterable[str]) -> str:
@@ -131,7 +137,10 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
     found = TermCounts()
     # Order does not matter here, so each different word is looked at once.
     for word, count in Counter(map(str.lower, _runs(text))).items():
-        if word in stop or word.isdecimal():
+        if word in stop:
+            continue
+        if word.isdecimal():
+            found.counts.update(dict.fromkeys(_number(word), count))
             continue
         if _IS_CJK.match(word):
             terms = _bigrams(word)
@@ -147,6 +156,7 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
 
 class _Form(Enum):
     NO_WORD = auto()
+    NUMBER = auto()
     CJK = auto()
     SYLLABLE = auto()
     WORD = auto()
@@ -156,8 +166,10 @@ class _Form(Enum):
 def _form(token: str) -> tuple[_Form, str, str]:
     """Return what a token is, in lower case, and without marks."""
     lower = token.lower()
-    if not _is_word(token):
+    if not token[0].isalnum():
         form = _Form.NO_WORD
+    elif token.isdecimal():
+        form = _Form.NUMBER
     elif _IS_CJK.match(token):
         form = _Form.CJK
     else:
@@ -177,7 +189,9 @@ def _vietnamese(text: str) -> TermCounts:
             previous = token
             continue
         previous = None
-        if form is not _Form.NO_WORD:
+        if form is _Form.NUMBER:
+            terms += _number(token)
+        elif form is not _Form.NO_WORD:
             found.length += 1
             terms += _bigrams(token) if form is _Form.CJK else [_english(token)]
     found.counts.update(terms)
@@ -235,6 +249,8 @@ def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]
         if kind is _Form.CJK:
             grams = [gram for gram in _bigrams(word) if gram in wanted]
             found |= {gram: _whole(gram, word) for gram in grams if gram not in found}
+        elif kind is _Form.NUMBER:
+            found |= {key: word for key in _number(word) if key in wanted and key not in found}
         elif kind is not _Form.NO_WORD and (key := stem(lower)) in wanted:
             found.setdefault(key, word)
         if len(found) == len(wanted):

@@ -14,6 +14,7 @@ from svc_matching.engine.lexicon import (
     BROADER_KIND,
     CONCEPT_KIND,
     KINDS,
+    NUMBER,
     UNIT_KIND,
     WORD,
     Lexicon,
@@ -41,7 +42,7 @@ UNTRANSLATED_SHARE = 0.5
 """What words count in a comparison with a language that our lexicon has none for: such a supply
 may have them, but nobody can see it."""
 _BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
-ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
+ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12, NUMBER: 0.5}
 """What terms count that stand in both languages as they are, beside a translated word."""
 _AS_IT_IS = {kind: (np.array([share]), share) for kind, share in ACROSS.items()}
 _ASKS_ACROSS = np.isin(np.arange(KINDS), (*ACROSS, UNIT_KIND))
@@ -101,8 +102,8 @@ def _by_concept(
     parts = plain.weights.astype(np.int64) * own
     known, silent = int(parts[shared].sum()), int(parts[~shared].sum())
     score = known + round(SILENT_SHARE * silent)
-    # Codes and names in Latin letters stand in every language as they are.
-    asked = shared | (kinds == WORD)
+    # Codes and names in Latin letters, and numbers, stand in every language as they are.
+    asked = shared | np.isin(kinds, (WORD, NUMBER))
     return (QueryVector(plain.ids[asked], plain.weights[asked], max(1, score), None, audience),)
 
 

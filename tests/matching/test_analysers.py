@@ -14,6 +14,7 @@ from shared.contracts.values import Translation
 from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import analyse, surfaces
 from svc_matching.engine.languages import choose_language
+from svc_matching.engine.surfaces import Surfaces
 from svc_matching.engine.views import pack, unpack, views_of
 
 
@@ -92,7 +93,7 @@ def test_a_number_is_one_term_in_every_language_and_adds_no_length(
     found = analyse(text, language)
     assert {"22000", "2026"} <= found.counts.keys()
     assert found.length == analyse(re.sub(r"\d+", ",", text), language).length
-    assert surfaces(text, language, frozenset({"22000"})) == {"22000": "22000"}
+    assert surfaces(text, language)["22000"] == "22000"
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,9 @@ def test_the_language_is_guessed_when_missing_or_plainly_wrong(
 
 
 def test_surfaces_show_the_words_as_they_were_written() -> None:
-    found = surfaces("Lò Sấy chè xanh", "vi", frozenset({"~say_che", "=xanh"}))
-    assert found == {"~say_che": "Sấy chè", "=xanh": "xanh"}
-    assert surfaces("Dried teas", "en", frozenset({"tea"})) == {"tea": "teas"}
+    found = surfaces("Lò Sấy chè xanh chè", "vi")
+    assert [found[term] for term in ("~say_che", "=xanh", "=chè")] == ["Sấy chè", "xanh", "chè"]
+    assert surfaces("Dried teas, tea", "en") == {"dri": "Dried", "tea": "teas"}
 
 
 def test_a_translation_is_a_view_of_its_own() -> None:
@@ -185,3 +186,20 @@ def test_what_a_text_spells_out_itself_counts_once() -> None:
 
 def test_a_label_of_a_concept_is_left_to_the_vocabulary() -> None:
     assert spell_out("UAV", "en") == "UAV"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Lò Sấy chè, sấy CHÈ xanh; máy sấy-chè ĐAK Lắk công suất 500 kg/h. chế, chẻ che", "vi"),
+        ("Hoá học và hóa chất, công ty TNHH ABC; İzmir hóa", "vi"),
+        ("Lo say che xanh khong dau", "vi"),
+        ("Dried teas, tea dryers of the Dryer company", "en"),
+        ("차 건조기와 열펌프 HACCP", "ko"),
+    ],
+)
+def test_a_search_finds_what_reading_finds(text: str, language: str) -> None:
+    read = surfaces(text, language)
+    looked_up = Surfaces(text, language)
+    assert {term: looked_up.behind(term) for term in read} == read
+    assert looked_up.behind("~khong_co") is None

@@ -6,7 +6,7 @@ score is never above its relevance, so a supply below the bar needs no second lo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -36,44 +36,32 @@ MAX_TEXTS = 6
 MAX_VIEWS = MAX_TEXTS + EXTRA_QUERIES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DemandEntry:
-    """An open demand: its facts and one query for each language its text is in.
-
-    `asked` are all queries as sets of terms.
-    """
+    """An open demand: its facts and one query for each language its text is in."""
 
     facts: DemandFacts
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
-    asked: kernels.Asked
     embedding: Embedding | None = None
 
-    @classmethod
-    def of(
-        cls,
-        facts: DemandFacts,
-        vectors: tuple[TextVector, ...],
-        queries: tuple[QueryVector, ...],
-        embedding: Embedding | None = None,
-    ) -> Self:
+    @cached_property
+    def asked(self) -> kernels.Asked:
+        """All queries as sets of terms; most demands of a start are not ranked before the next."""
+        queries = self.queries
         lengths = [_lengths(each) for each in queries]
         by_query = _starts([len(each) for each in lengths])
         by_set = _starts(np.concatenate([np.empty(0, np.int32), *lengths]))
-        chosen = [each.sets or each for each in queries]
-        terms = np.concatenate([np.empty(0, np.int32), *(each.ids for each in chosen)])
-        weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in chosen)])
+        terms = np.concatenate([np.empty(0, np.int32), *(each.ids for each in queries)])
+        weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in queries)])
         scores = np.array([each.self_score for each in queries], np.float64)
         audiences = [language_mask(each.audience or frozenset()) for each in queries]
-        asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
-        return cls(facts, vectors, queries, asked, embedding)
+        return by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
 
 
 def _lengths(query: QueryVector) -> IntArray:
     """Return the sizes of a query's sets; a term that is asked by itself is a set of one."""
-    if query.sets is None:
-        return np.ones(len(query.ids), np.int32)
-    return np.diff(query.sets.starts)
+    return np.ones(len(query.ids), np.int32) if query.sets is None else query.sets.lengths
 
 
 def _starts(lengths: Sequence[int] | IntArray) -> IntArray:
@@ -131,7 +119,7 @@ class DemandIndex:
         """Return a demand ready to be ranked, without a place in the index."""
         vectors = vectors[:MAX_TEXTS]
         asked = queries_of(vectors, self._lexicon, frozen)
-        return DemandEntry.of(facts, vectors, asked, embedding)
+        return DemandEntry(facts, vectors, asked, embedding)
 
     def embed(self, demand_id: UUID, embedding: Embedding) -> None:
         """Keep a demand's embedding until it is put again; one that is not here needs none."""
@@ -148,9 +136,10 @@ class DemandIndex:
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
         for place, each in enumerate(entry.queries, start=slot * MAX_VIEWS):
-            rows, chosen = (self._sets, each.sets) if each.sets else (self._words, each)
-            lengths = _lengths(each) if each.sets else np.array([len(each.ids)], np.int32)
-            rows.put(place, Row(chosen.ids, whole(chosen.weights), lengths))
+            if each.sets is None:
+                self._words.put(place, Row.single(each.ids, each.weights))
+            else:
+                self._sets.put(place, Row(each.ids, whole(each.weights), each.sets.lengths))
             self._self_scores[place] = each.self_score
             self._audiences[place] = language_mask(each.audience or frozenset())
         return entry

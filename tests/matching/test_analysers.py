@@ -1,5 +1,6 @@
 """Texts become terms: what must meet does meet, and what is exact counts more."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -70,9 +71,29 @@ def test_scripts_without_spaces_become_character_bigrams(
     assert term in analyse(text, language).counts
 
 
-def test_stop_words_and_bare_numbers_are_left_out() -> None:
-    assert not analyse("the and of 2026 1500", "en").counts
-    assert not analyse("và của các những 500", "vi").counts
+def test_stop_words_and_single_digits_are_left_out() -> None:
+    assert not analyse("the and of 5", "en").counts
+    assert not analyse("và của các những 5", "vi").counts
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("vi", "tiêu chuẩn 22000 của năm 2026"),
+        ("en", "standard 22000 of 2026"),
+        ("de", "Norm 22000 von 2026"),
+        ("ko", "2026년 22000 규격"),
+        ("ja", "２０２６年の22000規格"),
+        ("zh", "2026年22000标准"),
+    ],
+)
+def test_a_number_is_one_term_in_every_language_and_adds_no_length(
+    language: str, text: str
+) -> None:
+    found = analyse(text, language)
+    assert {"22000", "2026"} <= found.counts.keys()
+    assert found.length == analyse(re.sub(r"\d+", ",", text), language).length
+    assert surfaces(text, language)["22000"] == "22000"
 
 
 @pytest.mark.parametrize(

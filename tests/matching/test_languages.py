@@ -6,11 +6,14 @@ import pytest
 
 from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
+from svc_matching.domain.vocabularies import TARGETS
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
+from svc_matching.engine.in_use import reading_with
 from svc_matching.engine.matched import DemandText, SupplyText
-from svc_matching.engine.translations import alternatives, units_in
+from svc_matching.engine.translations import INNER, alternatives, units_in
 from svc_matching.engine.views import views_of
+from svc_matching.engine.vocabulary import Vocabulary
 
 DRYERS = {
     "en": "Energy-saving heat pump dryer for tea leaves",
@@ -77,11 +80,40 @@ def test_a_word_meets_its_translation() -> None:
     assert ("%phát hiện", "detect") in {(each.term, each.found) for each in terms}
 
 
+@pytest.mark.parametrize(
+    ("language", "offered"),
+    [("en", "Welding robot 17025"), ("de", "Schweissroboter 17025"), ("ko", "용접 로봇 17025")],
+)
+def test_a_number_counts_beside_translated_words(language: str, offered: str) -> None:
+    wanted = views_of(DemandProfile(title="Robot hàn theo chuẩn 17025", language="vi"))
+    supply = views_of(SupplyProfile(title=offered, language=language))
+    terms = DemandText(wanted, Engine(year=2026).frozen).matched(SupplyText(supply))
+    assert ("17025", "17025") in {(each.term, each.found) for each in terms}
+    assert any(each.term.startswith("%") for each in terms)
+
+
 def test_words_are_cut_as_long_as_they_are_known() -> None:
     units = units_in("Máy sấy chè của hợp tác xã")
     assert "%máy sấy chè" in units
     assert "%của" not in units
     assert units["%máy sấy"] < units["%máy sấy chè"]
+
+
+@pytest.mark.parametrize(
+    ("known", "inner"),
+    [
+        (["mot", "mot hai", "ba"], {"mot hai", "ba"}),
+        (["mot", "hai", "hai ba"], {"mot", "hai ba"}),
+        (["mot hai", "hai ba"], {"mot hai"}),
+        (["hai ba", "ba"], {"hai ba"}),
+        ([], set()),
+    ],
+)
+def test_a_word_is_cut_into_the_longest_shorter_ones(known: list[str], inner: set[str]) -> None:
+    lexicon = dict.fromkeys(("mot hai ba", *known), ("word",))
+    with reading_with(Vocabulary("test", {}, dict.fromkeys(TARGETS, lexicon))):
+        found = units_in("x mot hai ba")
+    assert found == {"%mot hai ba": 1.0} | {f"%{word}": INNER for word in inner}
 
 
 def test_a_word_without_marks_meets_its_translation() -> None:

@@ -72,6 +72,7 @@ PARTS: dict[str, Callable[[], list[Patch]]] = {
     ],
     "marks restored": lambda: [(views, "restore", _same)],
     "pairs of syllables": _without_pairs,
+    "numbers": lambda: [(analysers, "_number", lambda _: [])],
     "vocabulary (concepts, their labels as translations)": lambda: [
         (views, "concepts_in", _nothing),
         (translations, "_labels", _nothing),

@@ -7,7 +7,7 @@ Terms live in one space; a prefix keeps Vietnamese apart from Latin stems that l
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -18,7 +18,7 @@ from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "3"
+ANALYSER_VERSION = "4"
 """Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 _CHARACTERS = frozenset({"ko", "ja", "zh"})
@@ -52,8 +52,8 @@ def _german(word: str) -> str:
     return str(_GERMAN_STEMMER.stemWord(word))
 
 
-def _normal(text: str) -> str:
-    return unify_tone_placement(unicodedata.normalize("NFC", text).lower())
+def _whole_text(text: str) -> str:
+    return unify_tone_placement(unicodedata.normalize("NFC", text))
 
 
 def _tokens(text: str) -> list[str]:
@@ -65,8 +65,19 @@ def _bigrams(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] if len(run) > 1 else [run]
 
 
-def _is_word(token: str) -> bool:
-    return token[0].isalnum() and not token.isdecimal()
+def _number(digits: str) -> list[str]:
+    """Return the term of a number, the same in every script; a single digit says too little.
+
+    Years, standards and model numbers name things in all languages. It adds nothing to the length
+    of a text: a table of figures is not longer to read about something else.
+    """
+    number = str(int(digits[:MAX_WORD]))
+    return [number] if len(number) > 1 else []
+
+
+def bracketed(syllables: Iterable[str]) -> str:
+    """Return syllables as an automaton is to see them: words begin and end where they do."""
+    return f"<{'><'.join(syllables)}>"
 
 
 def in_characters(language: str) -> bool:
@@ -81,12 +92,23 @@ def words_of(text: str, language: str) -> Sequence[str]:
     In Korean, Japanese and Chinese these are characters, and words of Latin letters and digits;
     in Vietnamese punctuation stays, since no compound reaches across it.
     """
-    whole = unify_tone_placement(unicodedata.normalize("NFC", text))
     if in_characters(language):
-        return _CHARACTER.findall(whole)
+        return _CHARACTER.findall(_whole_text(text))
     if language == "vi":
-        return _tokens(whole)
-    return [word[:MAX_WORD] for word in _RUN.findall(whole) if len(word) > 1]
+        return _tokens(_whole_text(text))
+    return [word[:MAX_WORD] for word in _runs(text) if len(word) > 1]
+
+
+@lru_cache(maxsize=16)
+def _runs(text: str) -> Sequence[str]:
+    """Return the runs of letters and digits of one script as written."""
+    return _RUN.findall(_whole_text(text))
+
+
+@lru_cache(maxsize=16)
+def syllables_of(text: str) -> Sequence[str]:
+    """Return the words of a Vietnamese text as `form_of` gives them, with the punctuation."""
+    return [word.lower() for word in words_of(text, "vi")]
 
 
 def form_of(word: str, language: str) -> str:
@@ -97,6 +119,15 @@ def form_of(word: str, language: str) -> str:
     return _german(lower) if language == "de" else _english(lower)
 
 
+def forms_unkept(words: Iterable[str], language: str) -> list[str]:
+    """Return `form_of` of many words and remember none, for tables of a whole vocabulary."""
+    lower = [word.lower() for word in words]
+    if language == "vi" or in_characters(language):
+        return lower
+    stemmer = _GERMAN_STEMMER if language == "de" else _ENGLISH_STEMMER
+    return list(stemmer.stemWords(lower))
+
+
 def terms_of(phrase: str, language: str) -> list[str]:
     """Return the different terms of a phrase that carry meaning, as `analyse` makes them."""
     return list(analyse(phrase, language).counts)
@@ -105,8 +136,11 @@ def terms_of(phrase: str, language: str) -> list[str]:
 def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermCounts:
     found = TermCounts()
     # Order does not matter here, so each different word is looked at once.
-    for word, count in Counter(_RUN.findall(text)).items():
-        if word in stop or word.isdecimal():
+    for word, count in Counter(map(str.lower, _runs(text))).items():
+        if word in stop:
+            continue
+        if word.isdecimal():
+            found.counts.update(dict.fromkeys(_number(word), count))
             continue
         if _IS_CJK.match(word):
             terms = _bigrams(word)
@@ -122,6 +156,7 @@ def _latin(text: str, stem: Callable[[str], str], stop: frozenset[str]) -> TermC
 
 class _Form(Enum):
     NO_WORD = auto()
+    NUMBER = auto()
     CJK = auto()
     SYLLABLE = auto()
     WORD = auto()
@@ -131,8 +166,10 @@ class _Form(Enum):
 def _form(token: str) -> tuple[_Form, str]:
     """Return what a token is, and the token in lower case."""
     lower = token.lower()
-    if not _is_word(token):
+    if not token[0].isalnum():
         form = _Form.NO_WORD
+    elif token.isdecimal():
+        form = _Form.NUMBER
     elif _IS_CJK.match(token):
         form = _Form.CJK
     else:
@@ -144,7 +181,7 @@ def _vietnamese(text: str) -> TermCounts:
     found = TermCounts()
     terms: list[str] = []
     previous: str | None = None
-    for token in _tokens(text):
+    for token in syllables_of(text):
         form, _ = _form(token)
         if form is _Form.SYLLABLE:
             found.length += token not in VIETNAMESE
@@ -152,7 +189,9 @@ def _vietnamese(text: str) -> TermCounts:
             previous = token
             continue
         previous = None
-        if form is not _Form.NO_WORD:
+        if form is _Form.NUMBER:
+            terms += _number(token)
+        elif form is not _Form.NO_WORD:
             found.length += 1
             terms += _bigrams(token) if form is _Form.CJK else [_english(token)]
     found.counts.update(terms)
@@ -178,12 +217,11 @@ def analyse(text: str, language: str) -> TermCounts:
 
     Korean, Japanese and Chinese become character bigrams; Latin words inside them English stems.
     """
-    normal = _normal(text)
     if language == "vi":
-        return _vietnamese(normal)
+        return _vietnamese(text)
     if language == "de":
-        return _latin(normal, _german, GERMAN)
-    return _latin(normal, _english, ENGLISH)
+        return _latin(text, _german, GERMAN)
+    return _latin(text, _english, ENGLISH)
 
 
 def _whole(gram: str, run: str) -> str:
@@ -196,7 +234,7 @@ def surfaces(text: str, language: str) -> dict[str, str]:
     stem = _german if language == "de" else _english
     found: dict[str, str] = {}
     previous: str | None = None
-    for word in _tokens(unify_tone_placement(unicodedata.normalize("NFC", text))):
+    for word in _tokens(_whole_text(text)):
         kind, lower = _form(word)
         if kind is _Form.SYLLABLE and language == "vi":
             for key in _syllable_terms(previous and previous.lower(), lower):
@@ -207,6 +245,8 @@ def surfaces(text: str, language: str) -> dict[str, str]:
         previous = None
         if kind is _Form.CJK:
             found |= {gram: _whole(gram, word) for gram in _bigrams(word) if gram not in found}
+        elif kind is _Form.NUMBER:
+            found |= {key: word for key in _number(word) if key not in found}
         elif kind is not _Form.NO_WORD:
             found.setdefault(stem(lower), word)
     return found

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
-"""Texts by script; concepts occur in all of them."""
+"""Texts by script; concepts and numbers occur in all of them."""
 _POOL_OF_LANGUAGE = {"vi": "vi", "ko": "ko", "ja": "han", "zh": "han"}
 
-WORD, SYLLABLE, SHADOW, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND = range(7)
-KINDS = 7
+WORD, SYLLABLE, SHADOW, SHADOW_PAIR, CONCEPT_KIND, BROADER_KIND, UNIT_KIND, NUMBER = range(8)
+KINDS = 8
 """Kinds of terms: a word; a Vietnamese syllable, the same without marks, a pair of those; a concept
-and a family of concepts; a word that asks by its translations alone."""
+and a family of concepts; a word that asks by its translations alone; a number."""
 
 _LATIN, _VIETNAMESE, _KOREAN, _HAN, _ALL = range(len(POOLS))
 _SPECIAL = {"#": (_ALL, CONCEPT_KIND), "^": (_ALL, BROADER_KIND), "%": (_VIETNAMESE, UNIT_KIND)}
@@ -35,7 +35,7 @@ def _pool_and_kind(term: str) -> tuple[int, int]:
     if first == "~":
         return _VIETNAMESE, SHADOW_PAIR if "_" in term else SHADOW
     if first < "\u1100":
-        return _LATIN, WORD
+        return (_ALL, NUMBER) if term.isdecimal() else (_LATIN, WORD)
     return _KOREAN if first < "\u1200" or "\uac00" <= first <= "\ud7af" else _HAN, WORD
 
 

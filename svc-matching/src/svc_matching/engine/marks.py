@@ -64,7 +64,8 @@ def has_marks(text: str) -> bool:
     if text.isascii():
         return False
     whole = unicodedata.normalize("NFC", text.lower())
-    return any(not word.isascii() and is_syllable(word) for word in _WORD.findall(whole))
+    words = (found[0] for found in _WORD.finditer(whole))
+    return any(not word.isascii() and is_syllable(word) for word in words)
 
 
 def restore(text: str) -> str:

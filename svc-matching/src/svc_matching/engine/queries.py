@@ -14,6 +14,7 @@ from svc_matching.engine.lexicon import (
     BROADER_KIND,
     CONCEPT_KIND,
     KINDS,
+    NUMBER,
     UNIT_KIND,
     WORD,
     Lexicon,
@@ -96,8 +97,8 @@ def _by_concept(
     parts = plain.weights.astype(np.int64) * own
     known, silent = int(parts[shared].sum()), int(parts[~shared].sum())
     score = known + round(SILENT_SHARE * silent)
-    # Codes and names in Latin letters stand in every language as they are.
-    asked = shared | (kinds == WORD)
+    # Codes and names in Latin letters, and numbers, stand in every language as they are.
+    asked = shared | np.isin(kinds, (WORD, NUMBER))
     return (QueryVector(plain.ids[asked], plain.weights[asked], max(1, score), None, audience),)
 
 

@@ -13,7 +13,14 @@ from operator import itemgetter
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from svc_matching.domain.vocabularies import LANGUAGES
-from svc_matching.engine.analysers import form_of, in_characters, words_of
+from svc_matching.engine.analysers import (
+    bracketed,
+    form_of,
+    forms_unkept,
+    in_characters,
+    syllables_of,
+    words_of,
+)
 from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.marks import has_marks, restore
 
@@ -31,7 +38,8 @@ class _Tagger:
         patterns: dict[str, str] = {}
         for label, concept in vocabulary().labels(language):
             if words := words_of(label, language):
-                patterns.setdefault("".join(_piece(word, language) for word in words), concept)
+                forms = forms_unkept(words, language)
+                patterns.setdefault("".join(_marked(each, language) for each in forms), concept)
         self._concepts = list(patterns.values())
         self._automaton = AhoCorasick(list(patterns), matchkind=MatchKind.Standard)
 
@@ -58,9 +66,8 @@ def _tagger(language: str) -> _Tagger:
 def concepts_in(text: str, language: str) -> dict[str, float]:
     """Return the concepts of a text and how often each counts: less within a longer label."""
     language = _known(language)
-    pieces = [piece for piece, _ in _pieces(text, language)]
     found: dict[str, float] = {}
-    for concept, _, _, inside in _tagger(language).found("".join(pieces)):
+    for concept, _, _, inside in _tagger(language).found(_encoded(text, language)):
         found[concept] = found.get(concept, 0.0) + (INNER if inside else 1.0)
     return found
 
@@ -145,10 +152,22 @@ def _pieces(text: str, language: str) -> list[tuple[str, str]]:
     return pieces
 
 
-@lru_cache(maxsize=65_536)
+def _encoded(text: str, language: str) -> str:
+    """Return a text as the automaton sees it."""
+    if language == "vi":
+        return bracketed(syllables_of(text))
+    if language == "de":
+        return "".join([piece for piece, _ in _pieces(text, language)])
+    return "".join([_piece(word, language) for word in words_of(text, language)])
+
+
+@lru_cache(maxsize=32_768)
 def _piece(word: str, language: str) -> str:
-    form = form_of(word, language)
-    return form if in_characters(language) and not word.isascii() else f"<{form}>"
+    return _marked(form_of(word, language), language)
+
+
+def _marked(form: str, language: str) -> str:
+    return form if in_characters(language) and not form.isascii() else f"<{form}>"
 
 
 @kept()

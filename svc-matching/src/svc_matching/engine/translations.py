@@ -4,12 +4,14 @@ A text is cut into the longest words the lexicon or the vocabulary knows. Each i
 query: its translations are one set, which is as rare as the set is, and whose best word counts.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from sys import intern
+
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from svc_matching.domain.vocabularies import TARGETS, Concept
-from svc_matching.engine.analysers import form_of, terms_of, words_of
+from svc_matching.engine.analysers import bracketed, syllables_of, terms_of
 from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.stopwords import VIETNAMESE
 
@@ -29,30 +31,25 @@ _LEAST_SHARE = 0.1
 Alternatives = tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """The words that can be looked up, each with the name of its unit, and what they begin with."""
+class _Cutter:
+    """Cuts a text into the longest known words, from left to right (Aho and Corasick, 1975)."""
 
-    units: Mapping[str, str]
-    beginnings: frozenset[str]
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = [word for word in words if word and word.count(" ") < _LONGEST]
+        patterns = [bracketed(word.split(" ")) for word in self.words]
+        self._automaton = AhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest)
 
-    @classmethod
-    def of(cls, words: Iterable[str]) -> Self:
-        known = {word: UNIT + word for word in words if word not in VIETNAMESE}
-        return cls(known, frozenset(_beginnings(known)))
-
-
-def _beginnings(words: Iterable[str]) -> Iterator[str]:
-    for word in words:
-        end = word.find(" ")
-        while end > 0:
-            yield word[:end]
-            end = word.find(" ", end + 1)
+    def cut(self, syllables: Sequence[str]) -> Iterator[int]:
+        """Yield the number of each word found."""
+        for number, _, _ in self._automaton.find_matches_as_indexes(bracketed(syllables)):
+            yield number
 
 
 @kept()
-def _words() -> _Words:
-    return _Words.of(_known())
+def _cutter() -> _Cutter:
+    """Return what finds the words that have a translation into any language."""
+    lexicons = (_lexicon(language) for language in TARGETS)
+    return _Cutter(frozenset(_labels()).union(*lexicons) - VIETNAMESE)
 
 
 @kept()
@@ -67,52 +64,36 @@ def _labels() -> Mapping[str, Concept]:
     return {_key(label): words.concepts[concept] for label, concept in words.labels("vi")}
 
 
-@kept()
-def _known() -> frozenset[str]:
-    """Return all words that have a translation into any language."""
-    return frozenset(_labels()).union(*(_lexicon(language) for language in TARGETS))
-
-
 def _key(word: str) -> str:
-    return " ".join(_forms(word))
-
-
-def _forms(text: str) -> list[str]:
-    return [form_of(word, "vi") for word in words_of(text, "vi")]
+    """Return a word as texts are compared with it; the same string when it is that already."""
+    return intern(" ".join(syllables_of(word)))
 
 
 def units_in(text: str) -> dict[str, float]:
     """Return the words of a Vietnamese text that have translations, and how often each counts."""
     found: dict[str, float] = {}
-    for word in _cut(_forms(text), _words(), _LONGEST):
-        for unit, often in _units_of(word):
-            found[unit] = found.get(unit, 0.0) + often
+    for number, times in Counter(_cutter().cut(syllables_of(text))).items():
+        for unit, often in _units_of(number):
+            found[unit] = found.get(unit, 0.0) + often * times
     return found
 
 
-@kept(maxsize=65_536)
-def _units_of(word: str) -> tuple[tuple[str, float], ...]:
+@kept(maxsize=16_384)
+def _units_of(number: int) -> tuple[tuple[str, float], ...]:
     """Return the unit of a known word, and those of the words inside it."""
-    known, parts = _words(), word.split(" ")
-    inner = _cut(parts, known, len(parts) - 1) if len(parts) > 1 else ()
-    return ((known.units[word], 1.0), *((known.units[each], INNER) for each in inner))
+    cutter = _cutter()
+    word = cutter.words[number]
+    return ((UNIT + word, 1.0), *((UNIT + each, INNER) for each in _inside(word, cutter)))
 
 
-def _cut(forms: Sequence[str], known: _Words, longest: int) -> Iterator[str]:
-    """Yield the longest known words from left to right."""
-    units, beginnings, count = known.units, known.beginnings, len(forms)
-    start = 0
-    while start < count:
-        word, end, last = forms[start], start + 1, min(start + longest, count)
-        longest_word, after = word if word in units else None, end
-        while end < last and word in beginnings:
-            word = f"{word} {forms[end]}"
-            end += 1
-            if word in units:
-                longest_word, after = word, end
-        if longest_word is not None:
-            yield longest_word
-        start = after
+def _inside(whole: str, cutter: _Cutter) -> list[str]:
+    """Return the longest shorter words inside a word, from left to right."""
+    syllables = whole.split(" ")
+    shorter = map(cutter.words.__getitem__, cutter.cut(syllables[:-1]))
+    first = next((word for word in shorter if whole.startswith(f"{word} ")), None)
+    rest = syllables[first.count(" ") + 1 if first else 1 :]
+    after = [cutter.words[number] for number in cutter.cut(rest)]
+    return [first, *after] if first else after
 
 
 @kept(maxsize=131_072)

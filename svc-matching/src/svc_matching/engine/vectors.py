@@ -15,10 +15,11 @@ from svc_matching.engine.views import UNIT, View
 K1 = 1.2
 B = 0.75
 K3 = 8.0
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.5, 0.8, 0.15, 0.03, 0.0])
-"""Word, syllable, its shadow, pair of shadows, concept, family, unit: a syllable as written and its
-shadow are a word together, pairs are words where syllables are ambiguous, and a concept comes on
-top of the words that name it, which one language shares anyway."""
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.5, 0.8, 0.15, 0.03, 0.0, 0.5])
+"""Word, syllable, its shadow, pair of shadows, concept, family, unit, number: a syllable as written
+and its shadow are a word together, pairs are words where syllables are ambiguous, a concept comes
+on top of the words that name it, which one language shares anyway, and a number may be an amount,
+which quantities compare."""
 
 MAX_QUERY_TERMS = 512
 _IMPACT = 256

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from sys import intern
 
 from svc_matching.domain.vocabularies import LANGUAGES, TARGETS, Concept
 
@@ -74,7 +75,7 @@ def read_lexicon(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
         vietnamese, _, words = line.partition("\t")
         if not vietnamese or not words:
             raise VocabularyError(f"lexicon, line {number}: two columns are wanted")
-        found[vietnamese] = _parts(words)
+        found[intern(vietnamese)] = _parts(words)
     return found
 
 

@@ -13,13 +13,14 @@ from svc_matching.engine.lexicon import (
     BROADER_KIND,
     CONCEPT_KIND,
     KINDS,
+    NUMBER,
     UNIT_KIND,
     WORD,
     Lexicon,
 )
 from svc_matching.engine.translations import alternatives
 
-ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
+ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12, NUMBER: 0.5}
 """What terms count that stand in both languages as they are, beside a translated word."""
 ASKS_ACROSS = np.isin(np.arange(KINDS), (*ACROSS, UNIT_KIND))
 

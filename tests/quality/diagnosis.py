@@ -18,15 +18,15 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.contracts.demands import DemandUpsert
-from shared.contracts.matches import ReasonCode
+from shared.contracts.matches import DiagnosisCode, ReasonCode
 from shared.contracts.supplies import SupplyStatus, SupplyUpsert
-from svc_matching.domain.diagnoses import decide, leading_reasons
+from svc_matching.domain.diagnoses import Missed, decide, leading_reasons
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.gates import reasons_of
 from svc_matching.engine.pairs import Ranking
 from svc_matching.engine.views import views_of
-from svc_matching.engine.weights import load_weights
+from svc_matching.engine.weights import MILLION, load_weights
 from svc_supply.domain.supply_lifecycle import has_passed
 
 SETS = Path(__file__).parent / "diagnosis_set"
@@ -75,14 +75,14 @@ class Part:
         wrong = []
         for case in self.expected:
             ranking = self.engine.rank(self.demands[case["ref"]])
-            code = diagnosis_of(ranking)
+            code, reason = diagnose(ranking)
             taken[case["diagnosis"], code] += 1
             right += code == case["diagnosis"]
             if code != case["diagnosis"]:
                 wrong.append((case["ref"], case["diagnosis"], code))
             if case.get("reason"):
                 asked += 1
-                reasons += code == case["diagnosis"] and main_reason(ranking) == case["reason"]
+                reasons += code == case["diagnosis"] and reason == case["reason"]
             top = {self.supplies[pair.supply_id] for pair in ranking.listed[:5]}
             wanted += len(case["good"])
             found += len(top & set(case["good"]))
@@ -96,17 +96,12 @@ class Part:
         }
 
 
-def diagnosis_of(ranking: Ranking) -> str:
-    """Return the diagnosis that the service would store."""
-    misses = [reasons_of(pair.reasons) for pair in ranking.missed]
-    return decide(matched=ranking.witness is not None, misses=misses).value
-
-
-def main_reason(ranking: Ranking) -> ReasonCode | None:
-    """Return the reason that the diagnosis puts first."""
-    misses = [reasons_of(pair.reasons) for pair in ranking.missed]
-    code = decide(matched=ranking.witness is not None, misses=misses)
-    return next(iter(leading_reasons(code, misses)), None)
+def diagnose(ranking: Ranking) -> tuple[DiagnosisCode, ReasonCode | None]:
+    """Return what the service would store: the diagnosis, and the reason that it puts first."""
+    misses = [Missed(pair.relevance / MILLION, reasons_of(pair.reasons)) for pair in ranking.missed]
+    witness = ranking.witness
+    code = decide(served=witness.relevance / MILLION if witness else None, misses=misses)
+    return code, next(iter(leading_reasons(code, misses)), None)
 
 
 def _status(profile: SupplyUpsert, row: dict[str, Any]) -> SupplyStatus:

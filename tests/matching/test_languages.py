@@ -8,7 +8,7 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
-from svc_matching.engine.matched import DemandText
+from svc_matching.engine.matched import DemandText, SupplyText
 from svc_matching.engine.translations import alternatives, units_in
 from svc_matching.engine.views import views_of
 
@@ -65,7 +65,7 @@ def test_one_need_finds_the_same_thing_in_six_languages(text: str) -> None:
 def test_an_explanation_names_the_concept_with_the_words_of_both_sides() -> None:
     wanted = views_of(DemandProfile(title="Máy sấy chè", language="vi"))
     offered = views_of(SupplyProfile(title="열펌프식 차 건조기", language="ko"))
-    terms = DemandText(wanted, Engine(year=2026).frozen).matched(offered)
+    terms = DemandText(wanted, Engine(year=2026).frozen).matched(SupplyText(offered))
     assert any(each.term.startswith("#") for each in terms)
     assert sum(each.share for each in terms) == pytest.approx(1_000_000, abs=5)
 
@@ -73,7 +73,7 @@ def test_an_explanation_names_the_concept_with_the_words_of_both_sides() -> None
 def test_a_word_meets_its_translation() -> None:
     wanted = views_of(DemandProfile(title="Hệ thống tự động phát hiện động vật", language="vi"))
     offered = views_of(SupplyProfile(title="Automated animal detection", language="en"))
-    terms = DemandText(wanted, Engine(year=2026).frozen).matched(offered)
+    terms = DemandText(wanted, Engine(year=2026).frozen).matched(SupplyText(offered))
     assert ("%phát hiện", "detect") in {(each.term, each.found) for each in terms}
 
 

@@ -19,7 +19,7 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.features import components_of, pack_features
 from svc_matching.engine.lexicon import Lexicon
-from svc_matching.engine.matched import MAX_CONCEPTS, DemandText
+from svc_matching.engine.matched import MAX_CONCEPTS, DemandText, SupplyText
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.quantities import MAX_READ, Range
 from svc_matching.engine.queries import EXTRA_QUERIES, MAX_SETS, queries_of
@@ -402,7 +402,7 @@ def test_whatever_comes_there_is_a_defined_result(wanted: Facts, offered: list[F
     engine.adopt(engine.freeze(1))
     for query in engine.demands.get(DEMAND).queries:
         assert len(query.ids) <= max(MAX_QUERY_TERMS, 64 * MAX_SETS)
-        assert query.sets is None or len(query.sets.starts) <= MAX_SETS + 1
+        assert query.sets is None or len(query.sets.lengths) <= MAX_SETS
         assert query.self_score >= 1
     ranking = engine.rank(DEMAND)
     for pair in (*ranking.listed, *ranking.missed):
@@ -415,7 +415,7 @@ def test_whatever_comes_there_is_a_defined_result(wanted: Facts, offered: list[F
         assert all(each.contribution >= 0 for each in components)
         assert all(0 <= each.value <= 1 for each in components)
         assert 0 < features.confidence <= MILLION
-        shared = DemandText(views, engine.frozen).matched(texts[pair.supply_id])
+        shared = DemandText(views, engine.frozen).matched(SupplyText(texts[pair.supply_id]))
         assert len(shared) <= MAX_CONCEPTS
         assert sum(each.share for each in shared) <= MILLION + MAX_CONCEPTS
     previewed = engine.preview(demand_facts(demand, views), views)

@@ -17,7 +17,7 @@ from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.features import components_of, pack_features
 from svc_matching.engine.gates import BIT
-from svc_matching.engine.matched import DemandText
+from svc_matching.engine.matched import DemandText, SupplyText
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.ranking import bar_of, merge
 from svc_matching.engine.scoring import break_down
@@ -354,11 +354,11 @@ def test_an_explanation_weighs_terms_as_the_ranking_did() -> None:
     wanted = views_of(DemandProfile(title="tea dryer pump", language="en"))
     offered = views_of(SupplyProfile(title="tea dryer pump boiler", language="en"))
     text = DemandText(wanted, engine.frozen)
-    terms = {each.term: each.share for each in text.matched(offered)}
+    terms = {each.term: each.share for each in text.matched(SupplyText(offered))}
     assert {name for name in terms if name[0] != "#"} == {"tea", "dryer", "pump"}
     assert terms["pump"] > terms["tea"]
     assert sum(terms.values()) == pytest.approx(1_000_000, abs=3)
-    assert text.matched(views_of(SupplyProfile(title="Robot", language="en"))) == ()
+    assert text.matched(SupplyText(views_of(SupplyProfile(title="Robot", language="en")))) == ()
 
 
 def test_what_younger_texts_say_is_explained_as_rare() -> None:
@@ -366,7 +366,7 @@ def test_what_younger_texts_say_is_explained_as_rare() -> None:
     put_supply(engine, 1, title="tea dryer")
     engine.adopt(engine.freeze(1))
     views = views_of(DemandProfile(title="tea zeolite", language="en"))
-    terms = DemandText(views, engine.frozen).matched(views)
+    terms = DemandText(views, engine.frozen).matched(SupplyText(views))
     assert terms[0].term == "zeolit"
 
 

@@ -21,7 +21,7 @@ from load.matching.timing import (
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.features import pack_features
-from svc_matching.engine.matched import DemandText
+from svc_matching.engine.matched import DemandText, SupplyText
 from svc_matching.engine.pairs import Ranking
 
 YEAR = 2026
@@ -119,7 +119,7 @@ class Bench:
     def _words(self, ranking: Ranking, views: Any) -> None:
         text = DemandText(views, self.engine.frozen)
         for pair in ranking.listed:
-            text.matched(self.corpus.views(number_of(pair.supply_id)))
+            text.matched(SupplyText(self.corpus.views(number_of(pair.supply_id))))
 
     def sparse_part(self) -> Figures:
         """The demand's own words alone, against all supplies: what the peers are asked too."""

@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = 1.5
 """A third of `ack_wait`: what is in hand for long is not handed to another."""
 LOOK_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 1.0
 
 
 class Consumer:
@@ -182,6 +182,8 @@ class Consumer:
 
     async def retry(self, stop: asyncio.Event) -> None:
         """Try dead letters again until `stop`: those whose time has come, and redriven ones."""
+        # An attempt is counted before it is made: a kill while the index is loaded is not one.
+        await self._warm_up(stop)
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             self._kept.clear()
@@ -205,10 +207,11 @@ class Consumer:
         if due > now:
             return min(LOOK_SECONDS, (due - now).total_seconds())
         async with self._transactions.database.begin() as connection:
-            letters = await self.dead_letters.claim_due(connection, now)
-        for letter in letters:
-            await self._retry_one(letter, stop)
-        return 0 if letters else LOOK_SECONDS
+            letter = await self.dead_letters.claim_due(connection, now)
+        if letter is None:
+            return FIRST_PAUSE_SECONDS
+        await self._retry_one(letter, stop)
+        return 0
 
     async def _retry_one(self, letter: DeadLetter, stop: asyncio.Event) -> None:
         pause = FIRST_PAUSE_SECONDS

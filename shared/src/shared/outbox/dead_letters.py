@@ -23,7 +23,6 @@ MAX_ATTEMPTS = 5
 RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """How long after the first, second … failure the next attempt is made."""
 ERROR_LENGTH = 4000
-DUE_AT_ONCE = 16
 LENT_SECONDS = 60.0
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,44 +91,44 @@ class DeadLetters:
         )
         return str(await connection.scalar(statement.returning(table.c.state)))
 
-    async def claim_due(self, connection: AsyncConnection, now: datetime) -> list[DeadLetter]:
-        """Return what is to be tried now, each attempt counted before it is made.
+    async def claim_due(self, connection: AsyncConnection, now: datetime) -> DeadLetter | None:
+        """Return one that is to be tried now, its attempt counted before it is made.
 
         Until it is heard of again it is lent out. A loan that nobody gave back ended the process
         that had it: a redriven event then waits for a person, as does one at its last attempt.
+        One at a time: those that only wait beside it are not to blame for the end of a process.
         """
         columns = self._table.c
         chosen = await connection.execute(
             select(columns.message_id, columns.attempts, columns.state, columns.next_attempt_at)
             .where(self._own, self._is_due(now))
             .order_by(columns.number)
-            .limit(DUE_AT_ONCE)
+            .limit(1)
             .with_for_update(skip_locked=True)
         )
-        letters: list[DeadLetter] = []
-        for row in chosen.all():
-            lost = row.state == "REDRIVE" and row.next_attempt_at is not None
-            over = row.state == "RETRYING" and row.attempts >= MAX_ATTEMPTS
-            values: dict[str, object] = {"state": "OPEN", "next_attempt_at": None}
-            if not (lost or over):
-                until = now + timedelta(seconds=LENT_SECONDS)
-                values = {"attempts": row.attempts + 1, "next_attempt_at": until}
-            changed = update(self._table).where(self._own, columns.message_id == row.message_id)
-            found = await connection.execute(
-                changed.values(values).returning(columns.headers, columns.data)
-            )
-            kept = found.one()
-            if not (lost or over):
-                letters.append(
-                    DeadLetter(
-                        message_id=row.message_id,
-                        headers=json.loads(kept.headers),
-                        data=kept.data,
-                        attempts=row.attempts + 1,
-                        state=row.state,
-                    )
-                )
-        return letters
+        row = chosen.one_or_none()
+        if row is None:
+            return None
+        lost = row.state == "REDRIVE" and row.next_attempt_at is not None
+        over = row.state == "RETRYING" and row.attempts >= MAX_ATTEMPTS
+        values: dict[str, object] = {"state": "OPEN", "next_attempt_at": None}
+        if not (lost or over):
+            until = now + timedelta(seconds=LENT_SECONDS)
+            values = {"attempts": row.attempts + 1, "next_attempt_at": until}
+        changed = update(self._table).where(self._own, columns.message_id == row.message_id)
+        found = await connection.execute(
+            changed.values(values).returning(columns.headers, columns.data)
+        )
+        kept = found.one()
+        if lost or over:
+            return None
+        return DeadLetter(
+            message_id=row.message_id,
+            headers=json.loads(kept.headers),
+            data=kept.data,
+            attempts=row.attempts + 1,
+            state=row.state,
+        )
 
     def _is_due(self, now: datetime) -> ColumnElement[bool]:
         columns = self._table.c

@@ -9,7 +9,7 @@ from shared.telemetry import get_logger, start_trace
 
 log = get_logger("periodic")
 
-MAX_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 1.0
 
 
 def periodic(

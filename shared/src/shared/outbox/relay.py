@@ -26,7 +26,7 @@ log = get_logger("outbox")
 
 BATCH = 500
 POLL_SECONDS = 1.0
-MAX_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 1.0
 MAINTENANCE_SECONDS = 6 * 3600
 RESEND_ROWS = 20_000
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext(current_schema()))"

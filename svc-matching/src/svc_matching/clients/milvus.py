@@ -84,7 +84,8 @@ class MilvusSource:
         self._catch_up()
         found: list[list[UUID]] = [[] for _ in demands]
         for (audience, by_sets), asked in _alike(demands).items():
-            vectors = [self._vector(each.ids.tolist(), each.weights.tolist()) for _, each in asked]
+            summed = (each.summed() for _, each in asked)
+            vectors = [self._vector(ids.tolist(), weights.tolist()) for ids, weights in summed]
             wanted = count * _SETS_COUNT if by_sets else count
             answers = self._collection.search(vectors, wanted, audience)
             for (row, _), ids in zip(asked, answers, strict=True):

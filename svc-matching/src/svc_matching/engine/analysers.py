@@ -128,8 +128,8 @@ class _Form(Enum):
 
 
 @lru_cache(maxsize=32_768)
-def _form(token: str) -> tuple[_Form, str, str]:
-    """Return what a token is, in lower case, and without marks."""
+def _form(token: str) -> tuple[_Form, str]:
+    """Return what a token is, and the token in lower case."""
     lower = token.lower()
     if not _is_word(token):
         form = _Form.NO_WORD
@@ -137,7 +137,7 @@ def _form(token: str) -> tuple[_Form, str, str]:
         form = _Form.CJK
     else:
         form = _Form.SYLLABLE if is_syllable(lower) else _Form.WORD
-    return form, lower, fold(lower)
+    return form, lower
 
 
 def _vietnamese(text: str) -> TermCounts:
@@ -145,7 +145,7 @@ def _vietnamese(text: str) -> TermCounts:
     terms: list[str] = []
     previous: str | None = None
     for token in _tokens(text):
-        form, _, _ = _form(token)
+        form, _ = _form(token)
         if form is _Form.SYLLABLE:
             found.length += token not in VIETNAMESE
             terms += _syllable_terms(previous, token)
@@ -191,28 +191,22 @@ def _whole(gram: str, run: str) -> str:
     return next((word for word in _SCRIPT_WORD.findall(run) if gram in word), gram)
 
 
-def surfaces(text: str, language: str, wanted: frozenset[str]) -> dict[str, str]:
-    """Return the words of `text` behind each wanted term, as first written there."""
+def surfaces(text: str, language: str) -> dict[str, str]:
+    """Return for each term of `text` the words behind it, as first written there."""
     stem = _german if language == "de" else _english
-    shadows = {fold(part) for term in wanted for part in term.lstrip("=~").split("_")}
     found: dict[str, str] = {}
     previous: str | None = None
     for word in _tokens(unify_tone_placement(unicodedata.normalize("NFC", text))):
-        kind, lower, shadow = _form(word)
+        kind, lower = _form(word)
         if kind is _Form.SYLLABLE and language == "vi":
-            if shadow in shadows:
-                pair = f"{previous} {word}"
-                keys = _syllable_terms(previous and previous.lower(), lower)
-                for key in wanted.intersection(keys):
-                    found.setdefault(key, pair if "_" in key else word)
+            for key in _syllable_terms(previous and previous.lower(), lower):
+                if key not in found:
+                    found[key] = f"{previous} {word}" if "_" in key else word
             previous = word
             continue
         previous = None
         if kind is _Form.CJK:
-            grams = [gram for gram in _bigrams(word) if gram in wanted]
-            found |= {gram: _whole(gram, word) for gram in grams if gram not in found}
-        elif kind is not _Form.NO_WORD and (key := stem(lower)) in wanted:
-            found.setdefault(key, word)
-        if len(found) == len(wanted):
-            break
+            found |= {gram: _whole(gram, word) for gram in _bigrams(word) if gram not in found}
+        elif kind is not _Form.NO_WORD:
+            found.setdefault(stem(lower), word)
     return found

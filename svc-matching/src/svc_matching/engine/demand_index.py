@@ -60,9 +60,8 @@ class DemandEntry:
         lengths = [_lengths(each) for each in queries]
         by_query = _starts([len(each) for each in lengths])
         by_set = _starts(np.concatenate([np.empty(0, np.int32), *lengths]))
-        chosen = [each.sets or each for each in queries]
-        terms = np.concatenate([np.empty(0, np.int32), *(each.ids for each in chosen)])
-        weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in chosen)])
+        terms = np.concatenate([np.empty(0, np.int32), *(each.ids for each in queries)])
+        weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in queries)])
         scores = np.array([each.self_score for each in queries], np.float64)
         audiences = [language_mask(each.audience or frozenset()) for each in queries]
         asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
@@ -71,9 +70,7 @@ class DemandEntry:
 
 def _lengths(query: QueryVector) -> IntArray:
     """Return the sizes of a query's sets; a term that is asked by itself is a set of one."""
-    if query.sets is None:
-        return np.ones(len(query.ids), np.int32)
-    return np.diff(query.sets.starts)
+    return np.ones(len(query.ids), np.int32) if query.sets is None else query.sets.lengths
 
 
 def _starts(lengths: Sequence[int] | IntArray) -> IntArray:
@@ -148,9 +145,10 @@ class DemandIndex:
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
         for place, each in enumerate(entry.queries, start=slot * MAX_VIEWS):
-            rows, chosen = (self._sets, each.sets) if each.sets else (self._words, each)
-            lengths = _lengths(each) if each.sets else np.array([len(each.ids)], np.int32)
-            rows.put(place, Row(chosen.ids, whole(chosen.weights), lengths))
+            if each.sets is None:
+                self._words.put(place, Row.single(each.ids, each.weights))
+            else:
+                self._sets.put(place, Row(each.ids, whole(each.weights), each.sets.lengths))
             self._self_scores[place] = each.self_score
             self._audiences[place] = language_mask(each.audience or frozenset())
         return entry

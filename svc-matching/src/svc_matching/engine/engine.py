@@ -4,6 +4,7 @@ Not safe for several threads at once; its owner calls it from one.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from uuid import UUID
 
 from svc_matching.engine.candidates import LocalIndex, SourceOf
@@ -148,7 +149,10 @@ class Engine:
         """
         columns = self.supplies.columns
         near = next(iter(read_embeddings([embedding] if embedding else [])), None)
-        with self.lexicon.passing(), columns.languages.passing(), columns.countries.passing():
+        names = columns.languages, columns.countries
+        with ExitStack() as forgetting:
+            for each in (self.lexicon, self.frozen, *names):
+                forgetting.enter_context(each.passing())
             vectors = self._vectors(views)
             entry = self.demands.entry(facts, vectors, self.frozen, near)
             return self._ranker.rank([entry], self.year)[0]

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-
-from svc_matching.engine.in_use import vocabulary
-from svc_matching.engine.translations import alternatives
-from svc_matching.engine.vocabulary import Vocabulary
 
 LATIN, ALL = "latin", "all"
 POOLS = (LATIN, "vi", "ko", "han", ALL)
@@ -45,15 +39,6 @@ def _pool_and_kind(term: str) -> tuple[int, int]:
     return _KOREAN if first < "\u1200" or "\uac00" <= first <= "\ud7af" else _HAN, WORD
 
 
-@dataclass(frozen=True, slots=True)
-class WordSet:
-    """The words that a unit may be in another language, and what each counts, at most 1."""
-
-    ids: NDArray[np.int32]
-    shares: NDArray[np.float64]
-    strongest: float
-
-
 class Lexicon:
     """Term ↔ id, with the pool and the kind of each term."""
 
@@ -62,8 +47,6 @@ class Lexicon:
         self._terms: list[str] = []
         self._pools = bytearray()
         self._kinds = bytearray()
-        self._sets: dict[tuple[int, str], WordSet | None] = {}
-        self._sets_of: Vocabulary | None = None
 
     def __len__(self) -> int:
         return len(self._terms)
@@ -97,29 +80,13 @@ class Lexicon:
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Forget at the end the terms that came meanwhile; nothing may have kept their ids."""
-        size, sets, used = len(self._terms), len(self._sets), self._sets_of
+        size = len(self._terms)
         try:
             yield
         finally:
-            for key in list(islice(self._sets, sets if self._sets_of is used else 0, None)):
-                del self._sets[key]
             for term in self._terms[size:]:
                 del self._ids[term]
             del self._terms[size:], self._pools[size:], self._kinds[size:]
-
-    def word_set(self, unit: int, language: str) -> WordSet | None:
-        """Return the words that a unit may be in a language; None when it has no translation."""
-        key, used = (unit, language), vocabulary()
-        if self._sets_of is not used:
-            self._sets.clear()
-            self._sets_of = used
-        if key not in self._sets:
-            found = alternatives(self._terms[unit], language)
-            words, shares = zip(*found, strict=True) if found else ((), ())
-            self._sets[key] = (
-                WordSet(self.intern(words), np.array(shares), max(shares)) if found else None
-            )
-        return self._sets[key]
 
     def term(self, number: int) -> str:
         return self._terms[number]

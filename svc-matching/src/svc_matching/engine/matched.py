@@ -3,9 +3,10 @@
 Found anew from both texts whenever somebody reads a match, by the weights that ranked it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,15 +15,7 @@ from svc_matching.engine.queries import queries_of
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.tagging import CONCEPT, broader_terms
 from svc_matching.engine.translations import UNIT
-from svc_matching.engine.vectors import (
-    IntArray,
-    QueryVector,
-    TextVector,
-    best_of_sets,
-    document,
-    overlap,
-    vector_of,
-)
+from svc_matching.engine.vectors import QueryVector, impacts, vector_of
 from svc_matching.engine.vietnamese import fold
 from svc_matching.engine.views import View
 from svc_matching.engine.weights import MILLION
@@ -45,27 +38,51 @@ class MatchedTerm:
 
 
 Met = tuple[str, str]
+Asked = tuple[str, list[tuple[str, int]]]
+
+
+class SupplyText:
+    """A supply's text, ready to be compared with demands; its impacts are kept for one epoch."""
+
+    def __init__(self, views: Sequence[View]) -> None:
+        self.languages = frozenset(view.language for view in views)
+        self._views = views
+        self._weighed: tuple[Frozen, dict[str, int]] | None = None
+
+    def impacts(self, frozen: Frozen) -> Mapping[str, int]:
+        """Return each term's impact; a term of two languages keeps its larger one."""
+        weighed = self._weighed
+        if weighed is None or weighed[0] is not frozen:
+            found: dict[str, int] = {}
+            for view in self._views:
+                average = frozen.statistics.average_length(view.language)
+                own = impacts(view, average).tolist()
+                for term, impact in zip(view.terms, own, strict=True):
+                    found[term] = max(impact, found.get(term, 0))
+            self._weighed = weighed = frozen, found
+        return weighed[1]
 
 
 class DemandText:
     """A demand's text, ready to be compared with the texts of supplies."""
 
     def __init__(self, views: Sequence[View], frozen: Frozen) -> None:
+        lexicon = Lexicon()
+        vectors = [vector_of(view, lexicon) for view in views]
         self._frozen = frozen
-        self._lexicon = Lexicon()
-        vectors = [vector_of(view, self._lexicon) for view in views]
-        self._queries = queries_of(vectors, self._lexicon, frozen)
+        self._asked = [
+            (each, _sets_of(each, lexicon)) for each in queries_of(vectors, lexicon, frozen)
+        ]
 
-    def matched(self, supply: Sequence[View]) -> tuple[MatchedTerm, ...]:
+    def matched(self, supply: SupplyText) -> tuple[MatchedTerm, ...]:
         """Return the shared terms, strongest first, of the query that the supply answers best."""
-        row = self._document(supply)
-        languages = {view.language for view in supply}
+        impacts_of = supply.impacts(self._frozen)
         best: tuple[float, dict[Met, int]] | None = None
-        for each in self._queries:
-            if each.audience is not None and not each.audience & languages:
+        for query, sets in self._asked:
+            if query.audience is not None and not query.audience & supply.languages:
                 continue
-            parts = self._parts(each, *row)
-            share = sum(parts.values()) / each.self_score
+            parts = _parts(sets, impacts_of)
+            share = sum(parts.values()) / query.self_score
             if parts and (best is None or share > best[0]):
                 best = share, parts
         if best is None:
@@ -77,30 +94,29 @@ class DemandText:
         strongest = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONCEPTS]
         return tuple(MatchedTerm(*met, round(MILLION * part / total)) for met, part in strongest)
 
-    def _parts(self, asked: QueryVector, ids: IntArray, values: IntArray) -> dict[Met, int]:
-        """Return what each pair of terms adds to the score."""
-        term = self._lexicon.term
-        if asked.sets is None:
-            shared, parts = overlap(asked.ids, asked.weights, ids, values)
-            pairs = zip(shared.tolist(), shared.tolist(), parts.tolist(), strict=True)
-        else:
-            found, parts = best_of_sets(asked.sets, ids, values)
-            pairs = zip(asked.sets.asked.tolist(), found.tolist(), parts.tolist(), strict=True)
-        return {(term(own), term(met)): part for own, met, part in pairs if part > 0}
 
-    def _document(self, supply: Sequence[View]) -> tuple[IntArray, IntArray]:
-        """Return the supply's impacts, for the demand's terms only."""
-        vectors = []
-        for view in supply:
-            ids = self._lexicon.find(view.terms)
-            order = np.argsort(ids)[np.count_nonzero(ids < 0) :]
-            vectors.append(
-                TextVector(
-                    view.language, view.marked, view.length, ids[order], view.frequencies[order]
-                )
-            )
-        averages = [self._frozen.statistics.average_length(view.language) for view in supply]
-        return document(tuple(vectors), tuple(averages))
+def _sets_of(query: QueryVector, lexicon: Lexicon) -> list[Asked]:
+    """Return each term that is asked, with the terms that answer it and what each weighs."""
+    terms = [lexicon.term(number) for number in query.ids.tolist()]
+    words = list(zip(terms, query.weights.tolist(), strict=True))
+    if query.sets is None:
+        return [(word[0], [word]) for word in words]
+    asked = [lexicon.term(number) for number in query.sets.asked.tolist()]
+    bounds = pairwise([0, *np.cumsum(query.sets.lengths).tolist()])
+    return [(each, words[first:last]) for each, (first, last) in zip(asked, bounds, strict=True)]
+
+
+def _parts(sets: Sequence[Asked], supply: Mapping[str, int]) -> dict[Met, int]:
+    """Return what each pair of terms adds to the score: of a set only the best counts."""
+    parts: dict[Met, int] = {}
+    for asked, answers in sets:
+        best, found = 0, ""
+        for term, weight in answers:
+            if term in supply and (score := weight * supply[term]) > best:
+                best, found = score, term
+        if best:
+            parts[asked, found] = best
+    return parts
 
 
 def _group(parts: dict[Met, int]) -> dict[Met, int]:

@@ -17,13 +17,11 @@ from svc_matching.engine.lexicon import (
     UNIT_KIND,
     WORD,
     Lexicon,
-    WordSet,
 )
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.vectors import (
     K3,
     QUERY_UNIT,
-    IntArray,
     QueryVector,
     TermSets,
     TextVector,
@@ -31,6 +29,7 @@ from svc_matching.engine.vectors import (
     query,
 )
 from svc_matching.engine.views import UNIT as FREQUENCY_UNIT
+from svc_matching.engine.word_sets import ASKS_ACROSS
 
 EXTRA_QUERIES = len(TARGETS) + 1
 MAX_SETS = 256
@@ -40,15 +39,11 @@ cannot share them, and cannot be taken to."""
 UNTRANSLATED_SHARE = 0.5
 """What words count in a comparison with a language that our lexicon has none for: such a supply
 may have them, but nobody can see it."""
-_BY_CONCEPT = (CONCEPT_KIND, BROADER_KIND)
 REACH = {"de": 0.65, "ja": 0.85, "ko": 0.95, "zh": 0.85}
 """What a supply in another language reaches of a demand in Vietnamese, beside one in Vietnamese or
 English that is as much about it: compounds and bigrams hide words that the lexicon has. Fitted on
 the part `fit` of tests/quality/diagnosis_set, so that one cut serves for every language."""
-ACROSS = {WORD: 1.0, CONCEPT_KIND: 0.6, BROADER_KIND: 0.12}
-"""What terms count that stand in both languages as they are, beside a translated word."""
-_AS_IT_IS = {kind: (np.array([share]), share) for kind, share in ACROSS.items()}
-_ASKS_ACROSS = np.isin(np.arange(KINDS), (*ACROSS, UNIT_KIND))
+_BY_CONCEPT = np.isin(np.arange(KINDS), (CONCEPT_KIND, BROADER_KIND))
 
 
 def queries_of(
@@ -69,7 +64,7 @@ def queries_of(
     plain, others = found[0], frozenset(LANGUAGES) - spoken
     if original.language == "vi" and UNIT_KIND in lexicon.kinds(original.ids):
         for language in _offered(frozen, others):
-            translated = _translated(original, language, lexicon, frozen, rarities)
+            translated = _translated(original, language, lexicon, frozen)
             if translated is not None:
                 found.append(translated)
                 others -= {language}
@@ -97,7 +92,7 @@ def _by_concept(
 ) -> tuple[QueryVector, ...]:
     """Ask those whose language the demand does not speak by what both vocabularies name."""
     kinds = lexicon.kinds(plain.ids)
-    shared = np.isin(kinds, _BY_CONCEPT)
+    shared = _BY_CONCEPT[kinds]
     if not shared.any() or not audience:
         return ()
     # As a text of average length: how long texts are differs from language to language.
@@ -111,65 +106,30 @@ def _by_concept(
 
 
 def _translated(
-    vector: TextVector,
-    language: str,
-    lexicon: Lexicon,
-    frozen: Frozen,
-    rarities: NDArray[np.float64],
+    vector: TextVector, language: str, lexicon: Lexicon, frozen: Frozen
 ) -> QueryVector | None:
     """Ask in another language: each word by the set of its translations.
 
     Concepts and codes are asked as they are.
     """
-    kinds = lexicon.kinds(vector.ids)
-    sets: list[WordSet] = []
-    rare: list[float] = []
-    asked: list[int] = []
-    silent: list[int] = []
-    for place in np.flatnonzero(_ASKS_ACROSS[kinds]).tolist():
-        number = int(vector.ids[place])
-        if kinds[place] != UNIT_KIND:
-            words: WordSet | None = WordSet(vector.ids[place : place + 1], *_AS_IT_IS[kinds[place]])
-            rarity = rarities[number] if number < len(rarities) else 1.0
-        elif (words := lexicon.word_set(number, language)) is not None:
-            rarity = frozen.rarity_of_unit(lexicon.term(number), language)
-        if words is None:
-            silent.append(place)
-            continue
-        sets.append(words)
-        rare.append(rarity)
-        asked.append(place)
-    if not sets:
+    places = np.flatnonzero(ASKS_ACROSS[lexicon.kinds(vector.ids)])
+    known, sets = frozen.word_sets(language, lexicon).find(vector.ids[places])
+    if not known.any():
         return None
-    frequency = vector.frequencies / FREQUENCY_UNIT
+    frequency = vector.frequencies[places] / FREQUENCY_UNIT
     repeated = QUERY_UNIT / 4 * (K3 + 1) * frequency / (frequency + K3)
-    own = impacts(vector, _average(vector, frozen))
-    weights = np.array(rare) * repeated[asked]
-    scores = weights * np.array([words.strongest for words in sets]) * own[asked]
-    missing = np.mean(rare) * (repeated[silent] * own[silent]).sum()
-    first = np.lexsort((asked, -scores))[:MAX_SETS]
-    score = REACH.get(language, 1.0) * (scores[first].sum() + UNTRANSLATED_SHARE * missing)
-    places = np.array(asked)[first]
-    return _by_sets(
-        vector.ids[places], [sets[n] for n in first], weights[first], float(score), language
-    )
-
-
-def _by_sets(
-    asked: IntArray,
-    sets: Sequence[WordSet],
-    weights: NDArray[np.float64],
-    score: float,
-    language: str,
-) -> QueryVector:
-    sizes = [len(words.ids) for words in sets]
-    starts = np.zeros(len(sets) + 1, np.int32)
-    np.cumsum(sizes, out=starts[1:])
-    ids = np.concatenate([words.ids for words in sets])
-    shares = np.concatenate([words.shares for words in sets])
-    whole = np.maximum(np.rint(np.repeat(weights, sizes) * shares), 1).astype(np.int32)
-    order = np.argsort(ids, kind="stable")
-    distinct, first = np.unique(ids[order], return_index=True)
-    summed = np.add.reduceat(whole[order], first, dtype=np.int32)
-    by_sets = TermSets(asked, starts, ids, whole)
-    return QueryVector(distinct, summed, max(1, round(score)), by_sets, frozenset({language}))
+    own = impacts(vector, _average(vector, frozen))[places]
+    weights = sets.rarities * repeated[known]
+    scores = weights * sets.strongest * own[known]
+    missing = sets.rarities.mean() * (repeated[~known] * own[~known]).sum()
+    counts = np.maximum(np.rint(np.repeat(weights, sets.lengths) * sets.shares), 1)
+    by_sets, ids = TermSets(sets.lengths, vector.ids[places[known]]), sets.ids
+    if len(scores) > MAX_SETS:
+        chosen = np.zeros(len(scores), np.bool_)
+        chosen[np.argsort(-scores, kind="stable")[:MAX_SETS]] = True
+        of_chosen = np.repeat(chosen, sets.lengths)
+        scores, ids, counts = scores[chosen], ids[of_chosen], counts[of_chosen]
+        by_sets = TermSets(by_sets.lengths[chosen], by_sets.asked[chosen])
+    score = REACH.get(language, 1.0) * float(scores.sum() + UNTRANSLATED_SHARE * missing)
+    own_score = max(1, round(score))
+    return QueryVector(ids, counts.astype(np.int32), own_score, by_sets, frozenset({language}))

@@ -8,17 +8,23 @@ own average length: a Vietnamese text must not look long beside an English one.
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.lexicon import ALL, POOLS, Lexicon, pool_of
+from svc_matching.engine.translations import UNIT as TERM_OF_UNIT
 from svc_matching.engine.translations import alternatives
 from svc_matching.engine.vectors import TextVector
 from svc_matching.engine.views import UNIT
+from svc_matching.engine.vocabulary import Vocabulary
+from svc_matching.engine.word_sets import WordSets
 
 _DEFAULT_LENGTH = 120.0 * UNIT
 
@@ -102,6 +108,7 @@ class Frozen:
     rarities: NDArray[np.float64] = field(repr=False)
     lexicon: Lexicon = field(repr=False)
     _of_units: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    _word_sets: dict[str, tuple[Vocabulary, WordSets]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, statistics: Statistics, lexicon: Lexicon) -> "Frozen":
@@ -114,6 +121,33 @@ class Frozen:
         found = np.ones(len(terms))
         found[known] = self.rarities[ids[known]]
         return found
+
+    def word_sets(self, language: str, lexicon: Lexicon) -> WordSets:
+        """Return the sets that terms of a lexicon are in a language; kept for our own lexicon."""
+        if lexicon is not self.lexicon:
+            return WordSets(language, lexicon, partial(self._rarity_of, language, lexicon))
+        used, known = vocabulary(), self._word_sets.get(language)
+        if known is None or known[0] is not used:
+            made = WordSets(language, lexicon, partial(self._rarity_of, language, lexicon))
+            known = self._word_sets[language] = used, made
+        return known[1]
+
+    def _rarity_of(self, language: str, lexicon: Lexicon, number: int) -> float:
+        term = lexicon.term(number)
+        if term[0] == TERM_OF_UNIT:
+            return self.rarity_of_unit(term, language)
+        return float(self.rarities_of([term])[0])
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Forget at the end the sets of terms that came meanwhile; see `Lexicon.passing`."""
+        before = dict(self._word_sets)
+        with ExitStack() as forgetting:
+            for _, sets in before.values():
+                forgetting.enter_context(sets.passing())
+            yield
+        for language in self._word_sets.keys() - before.keys():
+            del self._word_sets[language]
 
     def rarity_of_unit(self, unit: str, language: str) -> float:
         """Return how rare the words are that a unit may be in a language; kept for the epoch."""

@@ -40,23 +40,18 @@ class TextVector:
 
 @dataclass(frozen=True, slots=True)
 class TermSets:
-    """Sets of terms of which only the best counts: set `n` is from `starts[n]` on.
+    """How a query's terms are sets: each of so many, for one of the demand's own terms."""
 
-    `asked` is the demand's own term that each set stands for.
-    """
-
+    lengths: IntArray
     asked: IntArray
-    starts: IntArray
-    ids: IntArray
-    weights: IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
     """A demand's text as a query; `self_score` is what the text itself would score as a supply.
 
-    With `sets` it scores by them; `ids` and `weights` are then their sum, which is never less.
-    Only supplies in a language of the `audience` are asked, all when there is none.
+    With `sets` only the best term of each counts. Only supplies in a language of the `audience` are
+    asked, all when there is none.
     """
 
     ids: IntArray
@@ -65,6 +60,15 @@ class QueryVector:
     sets: TermSets | None = None
     audience: frozenset[str] | None = None
 
+    def summed(self) -> tuple[IntArray, IntArray]:
+        """Return each term with its weights' sum: by these a supply scores the same or more."""
+        if self.sets is None:
+            return self.ids, self.weights
+        ids, where = np.unique(self.ids, return_inverse=True)
+        sums = np.zeros(len(ids), np.int32)
+        np.add.at(sums, where, self.weights)
+        return ids, sums
+
 
 def vector_of(view: View, lexicon: Lexicon) -> TextVector:
     ids = lexicon.intern(view.terms)
@@ -72,7 +76,7 @@ def vector_of(view: View, lexicon: Lexicon) -> TextVector:
     return TextVector(view.language, view.marked, view.length, ids[order], view.frequencies[order])
 
 
-def impacts(vector: TextVector, average_length: float) -> IntArray:
+def impacts(vector: TextVector | View, average_length: float) -> IntArray:
     """Return BM25's term-frequency part, at most (K1 + 1) · 256."""
     frequency = vector.frequencies / UNIT
     room = K1 * (1 - B + B * (vector.length / average_length))
@@ -119,32 +123,3 @@ def query(
         ids, weights, own = ids[keep], weights[keep], own[keep]
     self_score = int(np.dot(weights.astype(np.int64), own.astype(np.int64)))
     return QueryVector(ids, weights, max(1, self_score))
-
-
-def best_of_sets(
-    sets: TermSets, row_ids: IntArray, values: IntArray
-) -> tuple[IntArray, NDArray[np.int64]]:
-    """Return for each set its best shared term, -1 for none, and what it adds to the score."""
-    best = np.full(len(sets.starts) - 1, -1, np.int32)
-    parts = np.zeros(len(best), np.int64)
-    if not len(row_ids):
-        return best, parts
-    at = np.minimum(np.searchsorted(row_ids, sets.ids), len(row_ids) - 1)
-    shared = np.flatnonzero(row_ids[at] == sets.ids)
-    number = np.searchsorted(sets.starts, shared, side="right") - 1
-    scores = sets.weights[shared].astype(np.int64) * values[at[shared]]
-    for place, each, score in zip(shared.tolist(), number.tolist(), scores.tolist(), strict=True):
-        if score > parts[each]:
-            parts[each], best[each] = score, sets.ids[place]
-    return best, parts
-
-
-def overlap(
-    ids: IntArray, weights: IntArray, row_ids: IntArray, values: IntArray
-) -> tuple[IntArray, NDArray[np.int64]]:
-    """Return the shared term ids of a query and a document, and what each adds to the score."""
-    if not len(ids):
-        return ids, np.empty(0, np.int64)
-    at = np.minimum(np.searchsorted(ids, row_ids), len(ids) - 1)
-    shared = ids[at] == row_ids
-    return row_ids[shared], weights[at[shared]].astype(np.int64) * values[shared]

@@ -17,9 +17,8 @@ from shared.contracts.matches import (
     EngineVersion,
     Explanation,
     Match,
-    SupplyCard,
 )
-from shared.contracts.supplies import SupplyProfile, SupplyStatus
+from shared.contracts.supplies import SupplyStatus
 from shared.kernel.errors import not_found
 from svc_matching.domain.explanations import withheld
 from svc_matching.domain.items import OPEN, ItemKind
@@ -40,9 +39,10 @@ from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items, matches
 from svc_matching.storage.items import Copy
 from svc_matching.usecases.matcher import Matcher
-from svc_matching.usecases.wording import Text, card_of, explanation_of
+from svc_matching.usecases.wording import Offer, Text, card_of, explanation_of, read_offer
 
 Position = tuple[int, UUID]
+Terms = Sequence[MatchedTerm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,41 +146,35 @@ class _Reader:
         self._from_supply = from_supply
         self._hidden = hidden
         self._demands: dict[UUID, Text[DemandProfile]] = {}
-        self._supplies: dict[UUID, Text[SupplyProfile]] = {}
         self._texts: dict[tuple[UUID, int], DemandText] = {}
 
-    def _sides(self, row: Row[Any]) -> tuple[Text[DemandProfile], Text[SupplyProfile]]:
+    def _sides(self, row: Row[Any]) -> tuple[Text[DemandProfile], Offer]:
         if row.demand_id not in self._demands:
             copy = self._copies[row.demand_id]
             wanted = DemandProfile.model_validate_json(copy.profile)
             self._demands[row.demand_id] = Text(wanted, unpack(copy.analysis))
-        if row.supply_id not in self._supplies:
-            copy = self._copies[row.supply_id]
-            offered = SupplyProfile.model_validate_json(copy.profile)
-            self._supplies[row.supply_id] = Text(offered, unpack(copy.analysis))
-        return self._demands[row.demand_id], self._supplies[row.supply_id]
+        offered = self._copies[row.supply_id]
+        return self._demands[row.demand_id], read_offer(offered.profile, offered.analysis)
 
     def matches(self, rows: Sequence[Row[Any]]) -> list[Match]:
         """Return the matches of some rows."""
-        terms = [() if self._hidden else self._terms(row) for row in rows]
-        return [self._match(row, found) for row, found in zip(rows, terms, strict=True)]
+        return [self._match(row) for row in rows]
 
-    def _terms(self, row: Row[Any]) -> tuple[MatchedTerm, ...]:
-        demand, supply = self._sides(row)
+    def _terms(self, row: Row[Any], demand: Text[DemandProfile], supply: Offer) -> Terms:
         key = row.demand_id, row.index_epoch
         if key not in self._texts:
             self._texts[key] = DemandText(demand.views, self._weighings[row.index_epoch])
-        terms = self._texts[key].matched(supply.views)
-        demand.want(each.term for each in terms)
-        supply.want(each.found for each in terms)
-        return terms
+        return self._texts[key].matched(supply.text)
 
     def _explanation(
-        self, row: Row[Any], components: list[Component], terms: Sequence[MatchedTerm]
+        self,
+        row: Row[Any],
+        demand: Text[DemandProfile],
+        supply: Offer,
+        components: list[Component],
     ) -> Explanation:
         if self._hidden:
             return withheld()
-        demand, supply = self._sides(row)
         copies = self._copies[row.demand_id], self._copies[row.supply_id]
         obstacles = reasons_between(
             row.reasons,
@@ -190,9 +184,10 @@ class _Reader:
             unchanged=(row.demand_version, row.supply_version)
             == (copies[0].version, copies[1].version),
         )
+        terms = self._terms(row, demand, supply)
         return explanation_of(demand, supply, components, terms, obstacles)
 
-    def _match(self, row: Row[Any], terms: Sequence[MatchedTerm]) -> Match:
+    def _match(self, row: Row[Any]) -> Match:
         demand, supply = self._sides(row)
         components = priced(components_of(row.components), row.score - row.shown)
         return Match(
@@ -205,11 +200,11 @@ class _Reader:
             score=row.shown / MILLION,
             confidence=row.confidence / MILLION,
             state=row.state,
-            supply=None if self._hidden else card_of(SupplyCard, supply.profile),
+            supply=None if self._hidden else supply.card,
             demand=card_of(DemandCard, demand.profile) if self._from_supply else None,
             components=components,
             gates=passed_gates(),
-            explanation=self._explanation(row, components, terms),
+            explanation=self._explanation(row, demand, supply, components),
             engine=EngineVersion(
                 weights_version=row.weights_version,
                 vocabulary_version=row.vocabulary_version,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from shared.contracts.demands import DemandProfile
 from shared.contracts.identity import Caller
-from shared.contracts.matches import EngineVersion, SupplyCard
-from shared.contracts.supplies import SupplyProfile, SupplyStatus
+from shared.contracts.matches import EngineVersion
+from shared.contracts.supplies import SupplyStatus
 from svc_matching.domain.diagnoses import (
     decide,
     diagnosis_text,
@@ -34,18 +34,18 @@ from svc_matching.engine.features import (
     passed_gates,
     priced,
 )
-from svc_matching.engine.matched import DemandText, MatchedTerm
+from svc_matching.engine.matched import DemandText
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.reasons import reasons_between
 from svc_matching.engine.statistics import Frozen
-from svc_matching.engine.views import View, unpack, views_of
+from svc_matching.engine.views import View, views_of
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import items, prices
 from svc_matching.storage.items import Copy
 from svc_matching.usecases.diagnoses import near_miss_of
 from svc_matching.usecases.matcher import Matcher
 from svc_matching.usecases.transactions import MatchingTransactions
-from svc_matching.usecases.wording import Text, card_of, explanation_of
+from svc_matching.usecases.wording import Text, explanation_of, read_offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,6 @@ class _Place:
     pair: Pair
     features: Features
     charge: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A supply in its place, with the words that it shares with the demand."""
-
-    place: _Place
-    copy: Copy
-    text: Text[SupplyProfile]
-    terms: Sequence[MatchedTerm]
 
 
 async def preview_matches(
@@ -184,34 +174,35 @@ def _matches(
     copies: Mapping[UUID, Copy],
 ) -> list[PreviewedMatch]:
     wanted, text = Text(demand, views), DemandText(views, found.frozen)
-    offers = []
-    for place in places:
-        copy = copies[place.pair.supply_id]
-        profile = SupplyProfile.model_validate_json(copy.profile)
-        offered = Text(profile, unpack(copy.analysis))
-        terms = text.matched(offered.views)
-        # All terms are wanted before the first is asked for: each text is searched once.
-        wanted.want(each.term for each in terms)
-        offered.want(each.found for each in terms)
-        offers.append(_Offer(place, copy, offered, terms))
-    return [_match(rank, wanted, offer, found) for rank, offer in enumerate(offers, start=1)]
+    return [
+        _match(rank, wanted, text, place, copies[place.pair.supply_id], found)
+        for rank, place in enumerate(places, start=1)
+    ]
 
 
-def _match(rank: int, wanted: Text[DemandProfile], offer: _Offer, found: _Found) -> PreviewedMatch:
-    profile, status = offer.text.profile, SupplyStatus(offer.copy.status)
-    pair, features = offer.place.pair, offer.place.features
-    components = priced(components_of(features.components), offer.place.charge)
-    obstacles = reasons_between(pair.reasons, wanted.profile, profile, status, unchanged=True)
+def _match(
+    rank: int,
+    wanted: Text[DemandProfile],
+    text: DemandText,
+    place: _Place,
+    copy: Copy,
+    found: _Found,
+) -> PreviewedMatch:
+    pair, features = place.pair, place.features
+    offer, status = read_offer(copy.profile, copy.analysis), SupplyStatus(copy.status)
+    components = priced(components_of(features.components), place.charge)
+    obstacles = reasons_between(pair.reasons, wanted.profile, offer.profile, status, unchanged=True)
+    terms = text.matched(offer.text)
     return PreviewedMatch(
         supply_id=pair.supply_id,
-        supply_version=offer.copy.version,
+        supply_version=copy.version,
         rank=rank,
         score=pair.score / MILLION,
         confidence=features.confidence / MILLION,
-        supply=card_of(SupplyCard, profile),
+        supply=offer.card,
         components=components,
         gates=passed_gates(),
-        explanation=explanation_of(wanted, offer.text, components, offer.terms, obstacles),
+        explanation=explanation_of(wanted, offer, components, terms, obstacles),
         engine=EngineVersion(
             weights_version=found.weights_version,
             vocabulary_version=found.vocabulary_version,

@@ -1,6 +1,7 @@
 """Two profiles with the words behind their terms, and what is said of a pair of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from shared.contracts.demands import DemandProfile
@@ -16,12 +17,15 @@ from shared.contracts.supplies import SupplyProfile
 from svc_matching.domain.explanations import explain
 from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import surfaces
-from svc_matching.engine.in_use import vocabulary
+from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.marks import SHADOW, has_marks, restore
-from svc_matching.engine.matched import MatchedTerm
+from svc_matching.engine.matched import MatchedTerm, SupplyText
 from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
-from svc_matching.engine.views import View, plain_text
+from svc_matching.engine.views import View, plain_text, unpack
 from svc_matching.engine.weights import MILLION
+
+OFFERS = 1024
+"""Supplies that are kept as they were read: some 30 KB each."""
 
 P = TypeVar("P", DemandProfile, SupplyProfile)
 C = TypeVar("C", DemandCard, SupplyCard)
@@ -34,40 +38,51 @@ class Text(Generic[P]):
         self.profile: P = profile
         self.views = views
         self.language = views[0].language if views else None
-        self._plain = spell_out(plain_text(profile), self.language or "")
-        self._wanted: set[str] = set()
-        self._found: dict[str, str] | None = None
+        self._names: dict[str, str] = {}
 
-    def want(self, terms: Iterable[str]) -> None:
-        """Say which terms will be asked for, so that the text is searched once for all."""
-        self._wanted.update(terms)
+    @cached_property
+    def _words(self) -> Mapping[str, str]:
+        """The words behind each term, and those that name each concept."""
+        language = self.language or ""
+        plain = spell_out(plain_text(self.profile), language)
+        named = concept_surfaces(plain, language).items()
+        concepts = {f"{CONCEPT}{concept}": words for concept, words in named}
+        return surfaces(plain, language) | concepts
 
     def surface(self, term: str) -> str:
         """Return the words as written; a term known from a translation only shows itself."""
-        if self._found is None:
-            self._found = self._find()
-        return self._found.get(term) or _spoken(term)
+        return self._words.get(term) or _spoken(term)
 
-    def _find(self) -> dict[str, str]:
-        language = self.language or ""
-        words = frozenset(term for term in self._wanted if term[0] not in (CONCEPT, BROADER))
-        found = surfaces(self._plain, language, words)
-        if len(words) < len(self._wanted):
-            named = concept_surfaces(self._plain, language)
-            found |= {f"{CONCEPT}{concept}": words for concept, words in named.items()}
-        return found
+    def name(self, term: str) -> str:
+        """Return what to call a term; a pair of syllables, compared without marks, gets them."""
+        if term not in self._names:
+            self._names[term] = self._name(term)
+        return self._names[term]
+
+    def _name(self, term: str) -> str:
+        if term[0] != SHADOW or "_" not in term:
+            return _spoken(term)
+        written = self.surface(term).lower()
+        return written if has_marks(written) else restore(written)
+
+
+class Offer(Text[SupplyProfile]):
+    """A supply with what every demand that lists it is told of it."""
+
+    def __init__(self, profile: SupplyProfile, views: Sequence[View]) -> None:
+        super().__init__(profile, views)
+        self.text = SupplyText(views)
+        self.card = card_of(SupplyCard, profile)
+
+
+@kept(maxsize=OFFERS)
+def read_offer(profile: str, analysis: bytes) -> Offer:
+    """Read a stored supply; the last ones read are kept, for many lists show the same."""
+    return Offer(SupplyProfile.model_validate_json(profile), unpack(analysis))
 
 
 def card_of(card: type[C], profile: DemandProfile | SupplyProfile) -> C:
     return card.model_validate(profile, from_attributes=True)
-
-
-def _named(term: str, demand: Text[DemandProfile]) -> str:
-    """Return what to call a term: pairs of syllables are compared without marks, but have them."""
-    if term[0] != SHADOW or "_" not in term:
-        return _spoken(term)
-    written = demand.surface(term).lower()
-    return written if has_marks(written) else restore(written)
 
 
 def _spoken(term: str) -> str:
@@ -79,15 +94,15 @@ def _spoken(term: str) -> str:
 
 def explanation_of(
     demand: Text[DemandProfile],
-    supply: Text[SupplyProfile],
+    supply: Offer,
     components: Sequence[Component],
     terms: Iterable[MatchedTerm],
     obstacles: Sequence[Reason],
 ) -> Explanation:
-    """Return why the supply stands where it stands; both texts know that `terms` are wanted."""
+    """Return why the supply stands where it stands."""
     matched = [
         MatchedConcept(
-            concept=_named(each.term, demand),
+            concept=demand.name(each.term),
             demand_text=demand.surface(each.term),
             supply_text=supply.surface(each.found),
             share=each.share / MILLION,

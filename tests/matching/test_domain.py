@@ -124,18 +124,25 @@ def test_the_triad(served: float | None, misses: list[Missed], expected: Diagnos
     assert decide(served=served, misses=misses) is expected
 
 
+def test_beside_a_copy_of_the_demand_a_relevant_supply_still_has_a_say() -> None:
+    copy, costly = missed(R.TRL_LOW, relevance=1.0), missed(R.BUDGET_SHORT, relevance=0.4)
+    assert decide(served=None, misses=[copy, costly]) is DiagnosisCode.NO_RESOURCES
+    assert decide(served=0.4, misses=[copy]) is DiagnosisCode.MATCHED
+    assert decide(served=0.3, misses=[copy]) is DiagnosisCode.MISMATCH
+
+
 @pytest.mark.parametrize(
     ("served", "other", "expected"),
     [
-        (0.37, 0.37, DiagnosisCode.MATCHED),
-        (0.29, 0.37, DiagnosisCode.NO_RESOURCES),
-        (0.29, 0.35, DiagnosisCode.MISMATCH),
+        (0.33, 0.33, DiagnosisCode.MATCHED),
+        (0.29, 0.33, DiagnosisCode.NO_RESOURCES),
+        (0.29, 0.29, DiagnosisCode.MISMATCH),
     ],
 )
 def test_what_is_far_less_relevant_than_the_best_has_no_say(
     served: float, other: float, expected: DiagnosisCode
 ) -> None:
-    best = missed(R.TRL_LOW, relevance=0.6)
+    best = missed(R.TRL_LOW, relevance=0.5)
     assert decide(served=served, misses=[best, missed(R.BUDGET_SHORT, relevance=other)]) is expected
 
 

@@ -22,6 +22,10 @@ COMPARABLE = 0.6
 """A supply with less than this share of the best relevance has no say beside the best: what is
 half as much about the need neither serves it nor is what stands in its way."""
 
+CERTAIN = 0.36
+"""A supply of this relevance always has a say: beside one that is worded as the demand is, every
+other one looks small."""
+
 RESOURCES = frozenset({ReasonCode.BUDGET_SHORT, ReasonCode.ABSORPTION_SHORT})
 
 _REMEDIES: dict[ReasonCode, tuple[str, ...]] = {
@@ -84,7 +88,8 @@ def decide(*, served: float | None, misses: Sequence[Missed]) -> DiagnosisCode:
 
 def _bar(served: float | None, misses: Sequence[Missed]) -> float:
     """Return the relevance from which a supply has a say."""
-    return COMPARABLE * max(served or 0, *(miss.relevance for miss in misses), 0)
+    best = max((served or 0, *(miss.relevance for miss in misses)))
+    return min(CERTAIN, COMPARABLE * best)
 
 
 def _is_right(miss: Missed) -> bool:

@@ -18,7 +18,7 @@ from shared.kernel.text import unify_tone_placement
 from svc_matching.engine.stopwords import ENGLISH, GERMAN, VIETNAMESE
 from svc_matching.engine.vietnamese import fold, is_syllable
 
-ANALYSER_VERSION = "3"
+ANALYSER_VERSION = "4"
 """Changes with the terms, and with the quantities that are read from text (`units.toml` …)."""
 MAX_WORD = 40
 _CHARACTERS = frozenset({"ko", "ja", "zh"})

@@ -377,7 +377,7 @@ def test_neither_a_file_nor_a_version_is_used_twice(operator: Environment, tmp_p
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(f"{d.model_dump_json()}\n" for d in decided_by(OTHERS, 40)))
     file = tmp_path / "mine.toml"
-    with pytest.raises(UsageError, match=r"2026\.3 is the present version"):
+    with pytest.raises(UsageError, match=r"2026\.4 is the present version"):
         fit_weights(operator, file, version="2026.4", decisions=decisions, weights=None)
     file.write_text("precious")
     with pytest.raises(UsageError, match=r"mine\.toml exists"):

@@ -39,10 +39,6 @@ cannot share them, and cannot be taken to."""
 UNTRANSLATED_SHARE = 0.5
 """What words count in a comparison with a language that our lexicon has none for: such a supply
 may have them, but nobody can see it."""
-REACH = {"de": 0.7}
-"""What a supply in a language reaches of a demand in Vietnamese, beside one in another language that
-is as much about it: a German compound hides words that the lexicon has. Fitted on the part `fit` of
-tests/quality/diagnosis_set, so that one cut serves for every language."""
 _BY_CONCEPT = np.isin(np.arange(KINDS), (CONCEPT_KIND, BROADER_KIND))
 
 
@@ -130,6 +126,5 @@ def _translated(
         of_chosen = np.repeat(chosen, sets.lengths)
         scores, ids, counts = scores[chosen], ids[of_chosen], counts[of_chosen]
         by_sets = TermSets(by_sets.lengths[chosen], by_sets.asked[chosen])
-    score = REACH.get(language, 1.0) * float(scores.sum() + UNTRANSLATED_SHARE * missing)
-    own_score = max(1, round(score))
-    return QueryVector(ids, counts.astype(np.int32), own_score, by_sets, frozenset({language}))
+    score = max(1, round(float(scores.sum() + UNTRANSLATED_SHARE * missing)))
+    return QueryVector(ids, counts.astype(np.int32), score, by_sets, frozenset({language}))

@@ -14,7 +14,7 @@ KERNELS := $(VENV)/.kernels
 SECONDS_LONG ?= 1800
 SPLIT ?= dev
 
-.PHONY: help setup run demo test test-embeddings check fmt lint types arch bench bench-matching quality diagnosis soak contracts lock clean
+.PHONY: help setup run demo test test-embeddings check fmt lint types arch bench bench-matching bench-freshness quality diagnosis soak contracts lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench: $(READY) ## Measure the hot paths beside their floors (a table and bench-
 
 bench-matching: $(READY) ## The matching engine beside its peers (ARGS="--sizes=22k,100k,1M --no-peers")
 	@PYTHONPATH=tests exec $(BIN)/python -m load.matching $(ARGS)
+
+bench-freshness: $(READY) ## How soon lists know of a new supply, and serve again after a kill
+	@PYTHONPATH=tests exec $(BIN)/python -m load.freshness $(ARGS)
 
 quality: $(READY) ## Rank judged retrieval sets (DATA=<folder of sets> SPLIT=dev JSON=<file>)
 	@PYTHONPATH=tests exec $(BIN)/python -m quality.measure "$(DATA)" --split $(SPLIT) $(if $(JSON),--json "$(JSON)") $(ARGS)

@@ -106,17 +106,27 @@ class Bench:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[dict[str, asyncio.Event]]:
         """Hear of lists as they are announced: asking again and again would be the load."""
-        password = json.loads((self.suite.home / "credentials.json").read_text())["nats"]["admin"]
-        address = f"nats://admin:{password}@127.0.0.1:{self.suite.state['ports']['nats']}"
         heard: dict[str, asyncio.Event] = {}
 
-        async def note(message: Any) -> None:
-            heard.setdefault(json.loads(message.data)["id"], asyncio.Event()).set()
+        def note(announced: dict[str, Any]) -> None:
+            heard.setdefault(announced["id"], asyncio.Event()).set()
+
+        async with self.lists(note):
+            yield heard
+
+    @asynccontextmanager
+    async def lists(self, note: Callable[[dict[str, Any]], None]) -> AsyncIterator[None]:
+        """Call `note` with every list that is announced."""
+        password = json.loads((self.suite.home / "credentials.json").read_text())["nats"]["admin"]
+        address = f"nats://admin:{password}@127.0.0.1:{self.suite.state['ports']['nats']}"
+
+        async def read(message: Any) -> None:
+            note(json.loads(message.data))
 
         client = await nats.connect(address)
-        await client.subscribe("matching.list.updated.v1.*", cb=note)
+        await client.subscribe("matching.list.updated.v1.*", cb=read)
         try:
-            yield heard
+            yield
         finally:
             await client.close()
 
@@ -215,10 +225,9 @@ def memory(suite: LocalSuite) -> dict[str, float]:
     return {"whole_mb": whole} | {name: round(size, 1) for name, size in sorted(parts.items())}
 
 
-async def measure(suite: LocalSuite, scale: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"memory_idle": memory(suite)}
-    say("import")
-    found["import"] = await asyncio.to_thread(imported, suite, 1000, "s")
+@asynccontextmanager
+async def connected(suite: LocalSuite) -> AsyncIterator[Bench]:
+    """Open connections as the operator."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         client_id, secret = suite.client("operator")
@@ -229,7 +238,14 @@ async def measure(suite: LocalSuite, scale: float) -> dict[str, Any]:
         }
         async with session.post(f"{suite.url}/oauth/token", data=login) as answer:
             token = (await answer.json())["access_token"]
-        bench = Bench(suite, token, session)
+        yield Bench(suite, token, session)
+
+
+async def measure(suite: LocalSuite, scale: float) -> dict[str, Any]:
+    found: dict[str, Any] = {"memory_idle": memory(suite)}
+    say("import")
+    found["import"] = await asyncio.to_thread(imported, suite, 1000, "s")
+    async with connected(suite) as bench:
         await bench.gateway_overhead(200)  # warm
         await bench.until_matched(50, 20, "warm")
         for name, step in (

@@ -13,6 +13,7 @@ from shared.contracts.values import Translation
 from svc_matching.engine.abbreviations import spell_out
 from svc_matching.engine.analysers import analyse, surfaces
 from svc_matching.engine.languages import choose_language
+from svc_matching.engine.surfaces import Surfaces
 from svc_matching.engine.views import pack, unpack, views_of
 
 
@@ -164,3 +165,20 @@ def test_what_a_text_spells_out_itself_counts_once() -> None:
 
 def test_a_label_of_a_concept_is_left_to_the_vocabulary() -> None:
     assert spell_out("UAV", "en") == "UAV"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Lò Sấy chè, sấy CHÈ xanh; máy sấy-chè ĐAK Lắk công suất 500 kg/h. chế, chẻ che", "vi"),
+        ("Hoá học và hóa chất, công ty TNHH ABC; İzmir hóa", "vi"),
+        ("Lo say che xanh khong dau", "vi"),
+        ("Dried teas, tea dryers of the Dryer company", "en"),
+        ("차 건조기와 열펌프 HACCP", "ko"),
+    ],
+)
+def test_a_search_finds_what_reading_finds(text: str, language: str) -> None:
+    read = surfaces(text, language)
+    looked_up = Surfaces(text, language)
+    assert {term: looked_up.behind(term) for term in read} == read
+    assert looked_up.behind("~khong_co") is None

@@ -31,6 +31,7 @@ COMMON = (
     "shared.outbox",
     "shared.http",
     "shared.http.serve",
+    "svc_matching.engine.kernels",
 )
 
 

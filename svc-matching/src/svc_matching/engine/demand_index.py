@@ -6,7 +6,7 @@ score is never above its relevance, so a supply below the bar needs no second lo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -36,27 +36,19 @@ MAX_TEXTS = 6
 MAX_VIEWS = MAX_TEXTS + EXTRA_QUERIES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DemandEntry:
-    """An open demand: its facts and one query for each language its text is in.
-
-    `asked` are all queries as sets of terms.
-    """
+    """An open demand: its facts and one query for each language its text is in."""
 
     facts: DemandFacts
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
-    asked: kernels.Asked
     embedding: Embedding | None = None
 
-    @classmethod
-    def of(
-        cls,
-        facts: DemandFacts,
-        vectors: tuple[TextVector, ...],
-        queries: tuple[QueryVector, ...],
-        embedding: Embedding | None = None,
-    ) -> Self:
+    @cached_property
+    def asked(self) -> kernels.Asked:
+        """All queries as sets of terms; most demands of a start are not ranked before the next."""
+        queries = self.queries
         lengths = [_lengths(each) for each in queries]
         by_query = _starts([len(each) for each in lengths])
         by_set = _starts(np.concatenate([np.empty(0, np.int32), *lengths]))
@@ -64,8 +56,7 @@ class DemandEntry:
         weights = np.concatenate([np.empty(0, np.int32), *(each.weights for each in queries)])
         scores = np.array([each.self_score for each in queries], np.float64)
         audiences = [language_mask(each.audience or frozenset()) for each in queries]
-        asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
-        return cls(facts, vectors, queries, asked, embedding)
+        return by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
 
 
 def _lengths(query: QueryVector) -> IntArray:
@@ -128,7 +119,7 @@ class DemandIndex:
         """Return a demand ready to be ranked, without a place in the index."""
         vectors = vectors[:MAX_TEXTS]
         asked = queries_of(vectors, self._lexicon, frozen)
-        return DemandEntry.of(facts, vectors, asked, embedding)
+        return DemandEntry(facts, vectors, asked, embedding)
 
     def embed(self, demand_id: UUID, embedding: Embedding) -> None:
         """Keep a demand's embedding until it is put again; one that is not here needs none."""

@@ -1,7 +1,6 @@
 """Two profiles with the words behind their terms, and what is said of a pair of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from shared.contracts.demands import DemandProfile
@@ -16,11 +15,11 @@ from shared.contracts.matches import (
 from shared.contracts.supplies import SupplyProfile
 from svc_matching.domain.explanations import explain
 from svc_matching.engine.abbreviations import spell_out
-from svc_matching.engine.analysers import surfaces
 from svc_matching.engine.in_use import kept, vocabulary
 from svc_matching.engine.marks import SHADOW, has_marks, restore
 from svc_matching.engine.matched import MatchedTerm, SupplyText
-from svc_matching.engine.tagging import BROADER, CONCEPT, concept_surfaces
+from svc_matching.engine.surfaces import Surfaces
+from svc_matching.engine.tagging import BROADER, CONCEPT
 from svc_matching.engine.views import View, plain_text, unpack
 from svc_matching.engine.weights import MILLION
 
@@ -39,19 +38,12 @@ class Text(Generic[P]):
         self.views = views
         self.language = views[0].language if views else None
         self._names: dict[str, str] = {}
-
-    @cached_property
-    def _words(self) -> Mapping[str, str]:
-        """The words behind each term, and those that name each concept."""
         language = self.language or ""
-        plain = spell_out(plain_text(self.profile), language)
-        named = concept_surfaces(plain, language).items()
-        concepts = {f"{CONCEPT}{concept}": words for concept, words in named}
-        return surfaces(plain, language) | concepts
+        self._surfaces = Surfaces(spell_out(plain_text(profile), language), language)
 
     def surface(self, term: str) -> str:
         """Return the words as written; a term known from a translation only shows itself."""
-        return self._words.get(term) or _spoken(term)
+        return self._surfaces.behind(term) or _spoken(term)
 
     def name(self, term: str) -> str:
         """Return what to call a term; a pair of syllables, compared without marks, gets them."""

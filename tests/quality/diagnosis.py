@@ -1,7 +1,7 @@
 """`python -m quality.diagnosis [fit|more|held ...]`: how often diagnosis and reason are right.
 
 The set is this project's own: demands with planted supplies in six languages. What decides is
-fitted on `fit`, `more` was written beside it to see whether that carries over, and `held`, which
+chosen on `fit`; `more` was written beside it to see whether that carries over; and `held`, which
 nobody looks into, gives the figure.
 """
 

@@ -16,7 +16,14 @@ from shared.contracts.matches import (
     ReasonCode,
 )
 from shared.kernel.errors import NotFoundError
-from svc_matching.domain.diagnoses import decide, diagnosis_text, leading_reasons, remedies
+from svc_matching.domain.diagnoses import (
+    Missed,
+    decide,
+    diagnosis_text,
+    in_order,
+    leading_reasons,
+    remedies,
+)
 from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.domain.explanations import explain
 from svc_matching.domain.items import Age, Item, ItemKind
@@ -98,26 +105,76 @@ def test_unknown_and_forbidden_differ_only_in_the_code() -> None:
     assert (absent.value.en, absent.value.vi) == (forbidden.value.en, forbidden.value.vi)
 
 
+def missed(*reasons: ReasonCode, relevance: float = 0.5) -> Missed:
+    return Missed(relevance, reasons)
+
+
 @pytest.mark.parametrize(
-    ("matched", "misses", "expected"),
+    ("served", "misses", "expected"),
     [
-        (True, [[R.TRL_LOW]], DiagnosisCode.MATCHED),
-        (False, [], DiagnosisCode.NO_SUPPLY),
-        (False, [[R.TRL_LOW], [R.SPEC_FAILS, R.BUDGET_SHORT]], DiagnosisCode.MISMATCH),
-        (False, [[R.TRL_LOW], [R.BUDGET_SHORT]], DiagnosisCode.NO_RESOURCES),
-        (False, [[R.ABSORPTION_SHORT, R.BUDGET_SHORT]], DiagnosisCode.NO_RESOURCES),
+        (0.5, [missed(R.TRL_LOW)], DiagnosisCode.MATCHED),
+        (0.3, [], DiagnosisCode.MATCHED),
+        (None, [], DiagnosisCode.NO_SUPPLY),
+        (None, [missed(R.TRL_LOW), missed(R.SPEC_FAILS, R.BUDGET_SHORT)], DiagnosisCode.MISMATCH),
+        (None, [missed(R.TRL_LOW), missed(R.BUDGET_SHORT)], DiagnosisCode.NO_RESOURCES),
+        (None, [missed(R.ABSORPTION_SHORT, R.BUDGET_SHORT)], DiagnosisCode.NO_RESOURCES),
     ],
 )
-def test_the_triad(
-    misses: list[list[ReasonCode]], expected: DiagnosisCode, *, matched: bool
+def test_the_triad(served: float | None, misses: list[Missed], expected: DiagnosisCode) -> None:
+    assert decide(served=served, misses=misses) is expected
+
+
+def test_beside_a_copy_of_the_demand_a_relevant_supply_still_has_a_say() -> None:
+    copy, costly = missed(R.TRL_LOW, relevance=1.0), missed(R.BUDGET_SHORT, relevance=0.4)
+    assert decide(served=None, misses=[copy, costly]) is DiagnosisCode.NO_RESOURCES
+    assert decide(served=0.4, misses=[copy]) is DiagnosisCode.MATCHED
+    assert decide(served=0.3, misses=[copy]) is DiagnosisCode.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("served", "other", "expected"),
+    [
+        (0.33, 0.33, DiagnosisCode.MATCHED),
+        (0.29, 0.33, DiagnosisCode.NO_RESOURCES),
+        (0.29, 0.29, DiagnosisCode.MISMATCH),
+    ],
+)
+def test_what_is_far_less_relevant_than_the_best_has_no_say(
+    served: float, other: float, expected: DiagnosisCode
 ) -> None:
-    assert decide(matched=matched, misses=misses) is expected
+    best = missed(R.TRL_LOW, relevance=0.5)
+    assert decide(served=served, misses=[best, missed(R.BUDGET_SHORT, relevance=other)]) is expected
 
 
 def test_under_no_resources_only_the_right_supplies_give_reasons() -> None:
-    misses = [[R.TRL_LOW], [R.TRL_LOW], [R.BUDGET_SHORT]]
+    misses = [missed(R.TRL_LOW), missed(R.TRL_LOW), missed(R.BUDGET_SHORT)]
     assert leading_reasons(DiagnosisCode.NO_RESOURCES, misses) == [R.BUDGET_SHORT]
     assert leading_reasons(DiagnosisCode.MISMATCH, misses)[0] is R.TRL_LOW
+    assert leading_reasons(DiagnosisCode.MATCHED, misses) == []
+
+
+def test_the_reason_of_what_is_more_relevant_leads() -> None:
+    misses = [missed(R.SPEC_FAILS, relevance=0.5), missed(R.EXPIRED, relevance=0.4)]
+    assert leading_reasons(DiagnosisCode.MISMATCH, misses) == [R.SPEC_FAILS, R.EXPIRED]
+    misses.append(missed(R.EXPIRED, relevance=0.35))
+    assert leading_reasons(DiagnosisCode.MISMATCH, misses) == [R.EXPIRED, R.SPEC_FAILS]
+    misses += [missed(R.SPEC_FAILS, relevance=0.29)] * 3
+    assert leading_reasons(DiagnosisCode.MISMATCH, misses) == [R.EXPIRED, R.SPEC_FAILS]
+
+
+def test_near_misses_are_told_in_the_order_of_the_reasons() -> None:
+    def near(relevance: float, *codes: ReasonCode) -> NearMiss:
+        reasons = [Reason(code=code) for code in codes]
+        return NearMiss(supply_id=UUID(int=1), relevance=relevance, reasons=reasons)
+
+    wrong, costly = near(0.6, R.TRL_LOW), near(0.5, R.BUDGET_SHORT)
+    assert in_order(DiagnosisCode.NO_RESOURCES, [wrong, costly]) == [costly, wrong]
+    old, weak, both = near(0.6, R.EXPIRED), near(0.5, R.SPEC_FAILS), near(0.4, R.EXPIRED, R.TRL_LOW)
+    far = near(0.3, R.EXPIRED)
+    assert in_order(DiagnosisCode.MISMATCH, [old, weak, both, far]) == [old, both, weak, far]
+    many = [near(0.5, R.TRL_LOW, R.SPEC_FAILS), near(0.45, R.SPEC_FAILS)]
+    first = in_order(DiagnosisCode.MISMATCH, many)[0]
+    assert [reason.code for reason in first.reasons] == [R.SPEC_FAILS, R.TRL_LOW]
 
 
 def a_miss(*reasons: Reason) -> NearMiss:
@@ -131,6 +188,10 @@ def test_no_supply_is_answered_by_a_search_order() -> None:
 
 def test_a_short_budget_names_the_smallest_sum_that_helps() -> None:
     misses = [
+        a_miss(
+            Reason(code=R.BUDGET_SHORT, have="10 VND", need="20 VND", by=10),
+            Reason(code=R.TRL_LOW),
+        ),
         a_miss(Reason(code=R.BUDGET_SHORT, have="10 VND", need="90 VND", by=80)),
         a_miss(Reason(code=R.BUDGET_SHORT, have="10 VND", need="5,010 VND", by=5000)),
     ]

@@ -173,12 +173,12 @@ def _numbers(pair: Pair) -> tuple[UUID, int, int, int]:
     return pair.supply_id, pair.score, pair.relevance, pair.reasons
 
 
-def _content(ranking: Ranking) -> tuple[list[Any], list[Any], bool]:
-    """Return what is kept of a list; any witness is as good as another."""
+def _content(ranking: Ranking) -> tuple[list[Any], list[Any], Any]:
+    """Return what is kept of a list."""
     return (
         [_numbers(pair) for pair in ranking.listed],
         [_numbers(pair) for pair in ranking.missed],
-        ranking.witness is not None,
+        ranking.witness and (ranking.witness.supply_id, ranking.witness.relevance),
     )
 
 

@@ -200,7 +200,7 @@ def test_the_shipped_file_is_what_is_written_of_it() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('version = "2026.3"', "", "needs a version"),
+        ('version = "2026.4"', "", "needs a version"),
         ("terms = 0.50", "terms = -0.50", "relevance.terms must be a number, not below 0"),
         ("terms = 0.50", "terms = nan", "relevance.terms must be a number"),
         ("terms = 0.50", 'terms = "much"', "relevance.terms must be a number"),
@@ -302,12 +302,12 @@ async def test_an_operator_fits_new_weights_and_puts_them_to_use(
     before = {row.id: row for row in await world.rows(tables.match)}
     file, exported = tmp_path / "mine.toml", tmp_path / "decisions.jsonl"
     fitting_it = asyncio.to_thread(
-        fit_weights, operator, file, version="2026.3-ours", decisions=None, weights=None
+        fit_weights, operator, file, version="2026.4-ours", decisions=None, weights=None
     )
     await fitting_it
     report = json.loads((tmp_path / "mine.report.json").read_text())
     assert report["n"] == {"decisions": 240, "chosen": 120, "demands": 40, "pairs": 360}
-    assert (report["from_version"], report["version"]) == ("2026.3", "2026.3-ours")
+    assert (report["from_version"], report["version"]) == ("2026.4", "2026.4-ours")
     held_out = report["held_out"]
     assert held_out["after"]["log_loss"] < held_out["before"]["log_loss"]
     weights = {each["name"]: each for each in report["weights"]}
@@ -319,13 +319,13 @@ async def test_an_operator_fits_new_weights_and_puts_them_to_use(
     await asyncio.to_thread(export_decisions, operator, exported)
     again = tmp_path / "again.toml"
     await asyncio.to_thread(
-        fit_weights, operator, again, version="2026.3-ours", decisions=exported, weights=None
+        fit_weights, operator, again, version="2026.4-ours", decisions=exported, weights=None
     )
     assert again.read_text() == file.read_text()
 
     # A start with the new file opens an epoch of its own and ranks every list by it; a start
     # without it goes back.
-    for path, version in ((file, "2026.3-ours"), (None, "2026.3")):
+    for path, version in ((file, "2026.4-ours"), (None, "2026.4")):
         await restart(world, settings.model_copy(update={"weights_path": path}))
         rows = {row.id: row for row in await world.rows(tables.match)}
         assert {row.weights_version for row in rows.values()} == {version}
@@ -377,8 +377,8 @@ def test_neither_a_file_nor_a_version_is_used_twice(operator: Environment, tmp_p
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(f"{d.model_dump_json()}\n" for d in decided_by(OTHERS, 40)))
     file = tmp_path / "mine.toml"
-    with pytest.raises(UsageError, match=r"2026\.3 is the present version"):
-        fit_weights(operator, file, version="2026.3", decisions=decisions, weights=None)
+    with pytest.raises(UsageError, match=r"2026\.4 is the present version"):
+        fit_weights(operator, file, version="2026.4", decisions=decisions, weights=None)
     file.write_text("precious")
     with pytest.raises(UsageError, match=r"mine\.toml exists"):
         fit_weights(operator, file, version="new", decisions=decisions, weights=None)

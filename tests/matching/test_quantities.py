@@ -485,3 +485,50 @@ def test_structured_quantities_with_unknown_units_are_left_out() -> None:
     known = Quantity(name="capacity", min=5, unit="kg/h")
     unknown = Quantity(name="capacity", min=5, unit="boxfuls")
     assert read_ranges([unknown, known]) == (stated("capacity", 5, None, "kg/h"),)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered"),
+    [
+        (("dung tích", "lít"), ("용량", "L")),
+        (("lưu lượng", "m3/giờ"), ("流量", "m³/h")),
+        (("lưu lượng", "m3/giờ"), ("Förderstrom", "m³/h")),
+        (("dung lượng lưu trữ", "kWh"), ("배터리 용량", "kWh")),
+        (("năng suất", "tấn/ha"), ("yield", "t/ha")),
+        (("khổ vải", "m"), ("working width", "mm")),
+        (("tốc độ", "m/phút"), ("速度", "m/min")),
+        (("tải trọng nâng", "tấn"), ("Traglast", "kg")),
+        (("cường độ chịu nén", "MPa"), ("抗压强度", "MPa")),
+        (("độ phân giải", "µm"), ("해상도", "µm")),
+        (("đường kính ống", "mm"), ("直径", "cm")),
+        (("tỷ lệ sống", "%"), ("成活率", "%")),
+        (("thời gian bay", "phút"), ("flight time", "h")),
+        (("điện áp", "V"), ("Spannung", "kV")),
+        (("năng suất", "bao/giờ"), ("処理能力", "袋/h")),
+        (("công suất", "quả/giờ"), ("throughput", "eggs/h")),
+        (("năng suất", "tấn/ca"), ("capacity", "t/day")),
+    ],
+)
+def test_a_quantity_is_compared_under_its_name_in_another_language(
+    wanted: tuple[str, str], offered: tuple[str, str]
+) -> None:
+    """A required figure that an offer in another language does not reach must not pass."""
+    need = read_range(Quantity(name=wanted[0], min=1e6, unit=wanted[1], must=True))
+    have = read_range(Quantity(name=offered[0], max=1e-6, unit=offered[1]))
+    assert need
+    assert have
+    assert need.measure == have.measure
+    assert fit((need,), (have,)).missed
+
+
+def test_what_only_sounds_alike_is_not_compared() -> None:
+    for first, second in (
+        (("chiều dài", "m"), ("độ dày", "m")),
+        (("cường độ nén", "MPa"), ("áp suất", "MPa")),
+        (("tải trọng", "kg"), ("trọng lượng", "kg")),
+        (("thời gian sấy", "h"), ("thời gian bay", "h")),
+        (("công suất", "lít"), ("công suất", "lít/giờ")),
+        (("tỷ lệ thu hồi", "%"), ("yield", "t/ha")),
+    ):
+        sides = [read_range(Quantity(name=n, min=1, unit=u)) for n, u in (first, second)]
+        assert len({side.measure for side in sides if side}) == 2, (first, second)

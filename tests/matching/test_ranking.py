@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.demands import DemandProfile
+from shared.contracts.matches import ReasonCode
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.features import components_of, pack_features
+from svc_matching.engine.gates import BIT
 from svc_matching.engine.matched import DemandText, SupplyText
 from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.ranking import bar_of, merge
 from svc_matching.engine.scoring import break_down
 from svc_matching.engine.statistics import Statistics
 from svc_matching.engine.views import views_of
@@ -184,7 +187,7 @@ def test_lists_kept_up_to_date_equal_lists_ranked_anew(
     anew = engine.rank(DEMAND)
     assert _keys(kept.listed) == _keys(anew.listed)
     assert {p.supply_id for p in kept.missed} == {p.supply_id for p in anew.missed}
-    assert (kept.witness is None) == (anew.witness is None)
+    assert (kept.witness and kept.witness.miss_key) == (anew.witness and anew.witness.miss_key)
 
 
 def _remember(engine: Engine, ranking: Ranking) -> Ranking:
@@ -365,3 +368,21 @@ def test_what_younger_texts_say_is_explained_as_rare() -> None:
     views = views_of(DemandProfile(title="tea zeolite", language="en"))
     terms = DemandText(views, engine.frozen).matched(SupplyText(views))
     assert terms[0].term == "zeolit"
+
+
+def _pair(number: int, relevance: int, reasons: int = 0) -> Pair:
+    return Pair(UUID(int=number), relevance, relevance, reasons)
+
+
+def test_the_witness_stays_the_most_relevant_supply_that_nothing_blocks() -> None:
+    """The diagnosis asks how relevant it is, so a lesser one is not as good."""
+    weights = load_weights()
+    blocked = [_pair(n, 800_000, BIT[ReasonCode.BUDGET_SHORT]) for n in range(weights.list_size)]
+    old = Ranking(tuple(blocked), tuple(blocked[: weights.near_misses]), _pair(99, 400_000))
+    assert bar_of(old, weights) == 400_000
+    weaker, stronger = _pair(100, 350_000), _pair(100, 450_000)
+    gone = frozenset({UUID(int=99), UUID(int=100)})
+    assert merge(old, gone, [weaker], weights) is None
+    kept = merge(old, gone, [stronger], weights)
+    assert kept is not None
+    assert kept.witness == stronger

@@ -1,5 +1,6 @@
 """The API: who sees which matches, pages, cards, diagnoses, the state of the index."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -150,6 +151,99 @@ async def test_each_diagnosis_with_its_evidence_and_remedy(
     assert bool(answer["near_misses"]) is (expected in ("MISMATCH", "NO_RESOURCES"))
     assert answer["text"]["vi"]
     assert answer["text"]["en"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "supply", "code", "remedy"),
+    [
+        ({"trl_min": 8}, {"trl": 5}, "TRL_LOW", "JOINT_DEVELOPMENT"),
+        ({}, {"legal_list": "RESTRICTED"}, "LEGAL_RESTRICTED", "TRANSFER_PERMIT"),
+        (
+            {"transfer": {"right": "OWNERSHIP"}},
+            {"transfer": {"right": "USE"}},
+            "RIGHT_MISMATCH",
+            "NEGOTIATE_TERMS",
+        ),
+        (
+            {"transfer": {"exclusivity": "EXCLUSIVE"}},
+            {"transfer": {"exclusivity": "NON_EXCLUSIVE"}},
+            "EXCLUSIVITY_MISMATCH",
+            "NEGOTIATE_TERMS",
+        ),
+        (
+            {"transfer": {"scope": "WHOLE"}},
+            {"transfer": {"scope": "PARTIAL"}},
+            "SCOPE_MISMATCH",
+            "PARTIAL_TRANSFER",
+        ),
+        (
+            {"excluded_countries": ["CN", "KR"]},
+            {"country": "KR"},
+            "EXCLUDED_COUNTRY",
+            "WIDER_COUNTRIES",
+        ),
+        (
+            {"accepts_used_equipment": False},
+            {"condition": "USED", "year_made": 2022},
+            "USED_NOT_ACCEPTED",
+            "ACCEPT_USED",
+        ),
+        (
+            {"accepts_used_equipment": True},
+            {"condition": "USED", "year_made": 2009},
+            "USED_TOO_OLD",
+            "NEWER_EQUIPMENT",
+        ),
+        (
+            {"requirements": [{"name": "công suất", "min": 2, "unit": "tấn/giờ", "must": True}]},
+            {"specifications": [{"name": "capacity", "max": 12, "unit": "t/day"}]},
+            "SPEC_FAILS",
+            "ADAPTATION",
+        ),
+        ({}, {"status": "EXPIRED"}, "EXPIRED", "ASK_RENEWAL"),
+        ({}, {"status": "ON_HOLD"}, "ON_HOLD", "ASK_OWNER"),
+        (
+            {"budget": {"max": 900_000_000, "currency": "VND"}},
+            {"price": {"min": 60_000, "max": 90_000, "currency": "EUR"}},
+            "BUDGET_SHORT",
+            "PARTIAL_TRANSFER",
+        ),
+        (
+            {"absorption": {"skills": 2, "infrastructure": 3}},
+            {"requires": {"skills": 4, "infrastructure": 3}},
+            "ABSORPTION_SHORT",
+            "TRAINING",
+        ),
+    ],
+)
+async def test_each_thing_in_the_way_comes_first_with_its_remedy(
+    world: World, ask: Ask, wanted: dict[str, Any], supply: dict[str, Any], code: str, remedy: str
+) -> None:
+    demand = world.demand(**wanted)
+    await world.tell(world.supply(**supply), demand)
+    answer = (await ask(f"/v1/demands/{demand.aggregate_id}/diagnosis", *OWNER)).json()
+    means = code in ("BUDGET_SHORT", "ABSORPTION_SHORT")
+    assert answer["diagnosis"] == ("NO_RESOURCES" if means else "MISMATCH")
+    assert [found["code"] for found in answer["near_misses"][0]["reasons"]] == [code]
+    assert (answer["remedies"][0]["for"], answer["remedies"][0]["kind"]) == (code, remedy)
+
+
+async def test_the_supply_that_the_diagnosis_rests_on_is_told_first(world: World, ask: Ask) -> None:
+    """The other is worded as the demand is, so it is the more relevant of the two."""
+    demand = world.demand(trl_min=8, budget={"max": 10**9, "currency": "VND"})
+    text = json.loads(demand.data)
+    wrong = world.supply(title=text["title"], description=text["description"], trl=3)
+    costly = world.supply(trl=9, price={"min": 3 * 10**9, "currency": "VND"})
+    await world.tell(wrong, costly, demand)
+    answer = (await ask(f"/v1/demands/{demand.aggregate_id}/diagnosis", *OWNER)).json()
+    assert answer["diagnosis"] == "NO_RESOURCES"
+    first, second = answer["near_misses"]
+    assert (first["supply_id"], second["supply_id"]) == (
+        str(costly.aggregate_id),
+        str(wrong.aggregate_id),
+    )
+    assert first["relevance"] < second["relevance"]
+    assert {found["for"] for found in answer["remedies"]} == {"BUDGET_SHORT"}
 
 
 async def test_a_demand_that_is_on_hold_has_no_diagnosis(world: World, ask: Ask) -> None:

@@ -5,15 +5,26 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
+from typing import NamedTuple
 
 from shared.contracts.matches import (
     BilingualText,
     DiagnosisCode,
     DiagnosisRemedy,
     NearMiss,
+    Reason,
     ReasonCode,
 )
 from svc_matching.domain.words import REASON_WORDS
+
+COMPARABLE = 0.6
+"""A supply with less than this share of the best relevance has no say beside the best: what is
+half as much about the need neither serves it nor is what stands in its way."""
+
+CERTAIN = 0.36
+"""A supply of this relevance always has a say: beside one that is worded as the demand is, every
+other one looks small."""
 
 RESOURCES = frozenset({ReasonCode.BUDGET_SHORT, ReasonCode.ABSORPTION_SHORT})
 
@@ -53,45 +64,98 @@ _OPENING = {
 }
 
 
-def decide(*, matched: bool, misses: Sequence[Sequence[ReasonCode]]) -> DiagnosisCode:
-    """Name what stands in the way, from the reasons of the relevant supplies that do not serve."""
-    if matched:
-        return DiagnosisCode.MATCHED
-    if not misses:
+class Missed(NamedTuple):
+    """A relevant supply that something keeps from serving; its relevance is at most 1."""
+
+    relevance: float
+    reasons: Sequence[ReasonCode]
+
+
+def decide(*, served: float | None, misses: Sequence[Missed]) -> DiagnosisCode:
+    """Name what stands in the way, from the relevant supplies that do not serve.
+
+    `served` is the relevance of the best supply with nothing in its way; None when there is none.
+    """
+    if served is None and not misses:
         return DiagnosisCode.NO_SUPPLY
-    if any(RESOURCES.issuperset(reasons) for reasons in misses):
+    bar = _bar(served, misses)
+    if served is not None and served >= bar:
+        return DiagnosisCode.MATCHED
+    if any(_is_right(miss) for miss in misses if miss.relevance >= bar):
         return DiagnosisCode.NO_RESOURCES
     return DiagnosisCode.MISMATCH
 
 
-def leading_reasons(
-    code: DiagnosisCode, misses: Sequence[Sequence[ReasonCode]]
-) -> list[ReasonCode]:
-    """Return the reasons behind the diagnosis, the most frequent first.
+def _bar(served: float | None, misses: Sequence[Missed]) -> float:
+    """Return the relevance from which a supply has a say."""
+    best = max((served or 0, *(miss.relevance for miss in misses)))
+    return min(CERTAIN, COMPARABLE * best)
 
-    Under NO_RESOURCES only the supplies that are blocked by nothing else count.
+
+def _is_right(miss: Missed) -> bool:
+    """Whether it is right for the demand, and only its means are short."""
+    return RESOURCES.issuperset(miss.reasons)
+
+
+def _rests_on(code: DiagnosisCode, misses: Sequence[Missed]) -> list[bool]:
+    """Return for each supply whether the diagnosis rests on it."""
+    bar = _bar(None, misses)
+    return [
+        miss.relevance >= bar and (code is not DiagnosisCode.NO_RESOURCES or _is_right(miss))
+        for miss in misses
+    ]
+
+
+def leading_reasons(code: DiagnosisCode, misses: Sequence[Missed]) -> list[ReasonCode]:
+    """Return the reasons behind the diagnosis, the one that blocks most first.
+
+    Each supply counts by its relevance. Under NO_RESOURCES only the supplies count that are
+    blocked by nothing else.
     """
     if code is DiagnosisCode.MATCHED:
         return []
-    counted = Counter(
-        reason
-        for reasons in misses
-        if code is not DiagnosisCode.NO_RESOURCES or RESOURCES.issuperset(reasons)
-        for reason in reasons
-    )
+    blocked: dict[ReasonCode, float] = {}
+    for miss in compress(misses, _rests_on(code, misses)):
+        for reason in miss.reasons:
+            blocked[reason] = blocked.get(reason, 0) + miss.relevance
     order = list(ReasonCode)
-    return sorted(counted, key=lambda reason: (-counted[reason], order.index(reason)))
+    return sorted(blocked, key=lambda reason: (-blocked[reason], order.index(reason)))
+
+
+def in_order(code: DiagnosisCode, near_misses: Sequence[NearMiss]) -> list[NearMiss]:
+    """Return near misses as the diagnosis tells of them: those first that it rests on.
+
+    Of these, those first that the first reason keeps away, the most relevant first; each with its
+    reasons in that order.
+    """
+    missed = [missed_of(miss) for miss in near_misses]
+    order = list(dict.fromkeys([*leading_reasons(code, missed), *ReasonCode]))
+
+    def place(reason: Reason) -> int:
+        return order.index(reason.code)
+
+    def key(each: tuple[NearMiss, bool]) -> tuple[bool, int, float]:
+        miss, rested_on = each
+        first = min(map(place, miss.reasons), default=0) if rested_on else 0
+        return not rested_on, first, -miss.relevance
+
+    told = sorted(zip(near_misses, _rests_on(code, missed), strict=True), key=key)
+    return [
+        miss.model_copy(update={"reasons": sorted(miss.reasons, key=place)}) for miss, _ in told
+    ]
 
 
 def remedies(code: DiagnosisCode, near_misses: Sequence[NearMiss]) -> list[DiagnosisRemedy]:
-    """Return the ways out, for the most frequent reason first, each kind once per reason."""
+    """Return the ways out, for the first reason first, each kind once per reason."""
     if code is DiagnosisCode.MATCHED:
         return []
     if code is DiagnosisCode.NO_SUPPLY:
         return [_remedy("SEARCH_ORDER", code)]
-    reasons = leading_reasons(code, [codes_of(miss) for miss in near_misses])
+    missed = [missed_of(miss) for miss in near_misses]
+    reasons = leading_reasons(code, missed)
+    nearest = list(compress(near_misses, _rests_on(code, missed)))
     return [
-        _remedy(kind, reason, _detail(kind, reason, near_misses))
+        _remedy(kind, reason, _detail(kind, reason, nearest))
         for reason in reasons
         for kind in _REMEDIES[reason]
     ]
@@ -103,6 +167,10 @@ def _remedy(kind: str, answers: str, detail: str | None = None) -> DiagnosisReme
 
 def codes_of(miss: NearMiss) -> list[ReasonCode]:
     return [reason.code for reason in miss.reasons]
+
+
+def missed_of(miss: NearMiss) -> Missed:
+    return Missed(miss.relevance, codes_of(miss))
 
 
 def _detail(kind: str, code: ReasonCode, near_misses: Sequence[NearMiss]) -> str | None:
@@ -124,7 +192,7 @@ def _detail(kind: str, code: ReasonCode, near_misses: Sequence[NearMiss]) -> str
 def diagnosis_text(code: DiagnosisCode, near_misses: Sequence[NearMiss]) -> BilingualText:
     """Say it in words, with the reasons and how many of the nearest supplies each concerns."""
     vi, en = _OPENING[code]
-    reasons = leading_reasons(code, [codes_of(miss) for miss in near_misses])
+    reasons = leading_reasons(code, [missed_of(miss) for miss in near_misses])
     if reasons:
         counted = Counter(found for miss in near_misses for found in codes_of(miss))
         vi += " Lý do: " + _listed(reasons, counted, 0) + "."

@@ -76,6 +76,18 @@ def settle(concept: str, dimension: str) -> str:
     return implied if {concept, implied} <= {"capacity", "power"} else concept
 
 
+def stated_concept(name: str, dimension: str) -> str:
+    """Return the concept of a structured field, whose name and unit belong together.
+
+    A capacity in litres is a volume, and a yield is a recovery in per cent only: in t/ha it is
+    what a field brings in.
+    """
+    concept = settle(concept_of(name), dimension)
+    if concept == "capacity" and dimension in _dimensions(["m3"]):
+        return "volume"
+    return "capacity" if concept == "recovery" and dimension else concept
+
+
 @cache
 def _named() -> re.Pattern[str]:
     """Return a pattern of all names in folded text; Latin names end where words end."""

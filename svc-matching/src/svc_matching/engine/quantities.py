@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 
 from shared.contracts.values import Quantity
 from svc_matching.engine.amounts import LEAD, TAIL, Amount, fold, plain, read_amounts
-from svc_matching.engine.concepts import concept_near, concept_of, settle
+from svc_matching.engine.concepts import concept_near, stated_concept
 from svc_matching.engine.units import read_unit
 
 MAX_READ = 32
@@ -65,7 +65,7 @@ def _stated(quantity: Quantity) -> str:
 
 @lru_cache(maxsize=8192)
 def _measure(name: str, dimension: str) -> Measure:
-    return settle(concept_of(name), dimension), dimension
+    return stated_concept(name, dimension), dimension
 
 
 def read_range(quantity: Quantity) -> Range | None:

@@ -245,7 +245,7 @@ def bar_of(ranking: Ranking, weights: Weights) -> int:
     return min(
         ranking.listed[-1].score if full else 0,
         ranking.missed[-1].relevance if enough else relevant,
-        MILLION if ranking.witness else relevant,
+        ranking.witness.relevance if ranking.witness else relevant,
     )
 
 
@@ -274,6 +274,8 @@ def merge(
         len(new.missed) < weights.near_misses or new.missed[-1].miss_key > old.missed[-1].miss_key
     ):
         return None
-    if old.witness is not None and new.witness is None:
+    if old.witness is not None and (
+        new.witness is None or new.witness.miss_key > old.witness.miss_key
+    ):
         return None
     return new

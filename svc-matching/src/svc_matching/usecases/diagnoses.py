@@ -8,7 +8,7 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.identity import Caller
 from shared.contracts.matches import Diagnosis, DiagnosisCode, NearMiss
 from shared.contracts.supplies import SupplyProfile, SupplyStatus
-from svc_matching.domain.diagnoses import diagnosis_text, remedies
+from svc_matching.domain.diagnoses import diagnosis_text, in_order, remedies
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.domain.matches import require_demand_side
 from svc_matching.engine.pairs import Pair
@@ -41,6 +41,7 @@ async def read_diagnosis(connection: AsyncConnection, caller: Caller, demand_id:
         for miss, copy in ((miss, copies[miss.supply_id]) for miss in found)
     ]
     code = DiagnosisCode(state.diagnosis)
+    near_misses = in_order(code, near_misses)
     return Diagnosis(
         demand_id=demand_id,
         diagnosis=code,

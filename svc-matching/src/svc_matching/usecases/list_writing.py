@@ -17,7 +17,7 @@ from shared.contracts.matches import (
 from shared.kernel.faults import crash_point
 from shared.kernel.ids import new_id
 from shared.outbox import UnitOfWork
-from svc_matching.domain.diagnoses import decide, leading_reasons
+from svc_matching.domain.diagnoses import Missed, decide, leading_reasons
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.features import Features
 from svc_matching.engine.gates import reasons_of
@@ -171,8 +171,11 @@ class _Writer:
     def _state(self, revision: Revision, standing: Standing, places: list[Place]) -> None:
         demand_id, demand = revision.demand_id, self._heads[revision.demand_id]
         old, witness = standing.state, revision.ranking.witness
-        misses = [reasons_of(pair.reasons) for pair in revision.ranking.missed]
-        code = decide(matched=witness is not None, misses=misses)
+        misses = [
+            Missed(pair.relevance / MILLION, reasons_of(pair.reasons))
+            for pair in revision.ranking.missed
+        ]
+        code = decide(served=witness.relevance / MILLION if witness else None, misses=misses)
         reasons = leading_reasons(code, misses)
         list_changed = (
             old is None

@@ -10,7 +10,13 @@ from shared.contracts.demands import DemandProfile
 from shared.contracts.identity import Caller
 from shared.contracts.matches import EngineVersion
 from shared.contracts.supplies import SupplyStatus
-from svc_matching.domain.diagnoses import codes_of, decide, diagnosis_text, remedies
+from svc_matching.domain.diagnoses import (
+    decide,
+    diagnosis_text,
+    in_order,
+    missed_of,
+    remedies,
+)
 from svc_matching.domain.preview import (
     SECONDS,
     MatchPreview,
@@ -145,8 +151,12 @@ def _tell(
         near_miss_of(miss, demand, copies[miss.supply_id], unchanged=True)
         for miss in found.ranking.missed
     ]
-    misses = [codes_of(miss) for miss in near_misses]
-    code = decide(matched=found.ranking.witness is not None, misses=misses)
+    witness = found.ranking.witness
+    code = decide(
+        served=witness.relevance / MILLION if witness else None,
+        misses=[missed_of(miss) for miss in near_misses],
+    )
+    near_misses = in_order(code, near_misses)
     return MatchPreview(
         items=_matches(demand, views, found, places, copies),
         diagnosis=code,

@@ -12,6 +12,8 @@ from uuid import UUID
 import numpy as np
 
 from svc_matching.engine import kernels
+from svc_matching.engine.arrays import Values
+from svc_matching.engine.close_look import Want
 from svc_matching.engine.codes import (
     CodeColumn,
     field_nearness,
@@ -19,8 +21,7 @@ from svc_matching.engine.codes import (
     ipc_nearness,
     sides_of,
 )
-from svc_matching.engine.columns import language_mask, language_names
-from svc_matching.engine.components import Values
+from svc_matching.engine.columns import language_mask
 from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.lexicon import Lexicon
@@ -30,6 +31,7 @@ from svc_matching.engine.slots import Slots as SlotTable
 from svc_matching.engine.sparse_rows import Row, SparseRows, whole
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.vectors import IntArray, QueryVector, TextVector
+from svc_matching.engine.wants import want_of
 from svc_matching.engine.weights import Weights
 
 MAX_TEXTS = 6
@@ -44,6 +46,7 @@ class DemandEntry:
     """
 
     facts: DemandFacts
+    want: Want
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
     asked: kernels.Asked
@@ -66,7 +69,7 @@ class DemandEntry:
         scores = np.array([each.self_score for each in queries], np.float64)
         audiences = [language_mask(each.audience or frozenset()) for each in queries]
         asked = by_query, by_set, terms, weights, scores, np.array(audiences, np.uint64)
-        return cls(facts, vectors, queries, asked, embedding)
+        return cls(facts, want_of(facts), vectors, queries, asked, embedding)
 
 
 def _lengths(query: QueryVector) -> IntArray:
@@ -90,7 +93,6 @@ class DemandIndex:
         self._lexicon = lexicon
         self._entries: dict[int, DemandEntry] = {}
         self._words, self._sets = SparseRows(), SparseRows()
-        self._languages = language_names()
         self._self_scores = np.ones(64 * MAX_VIEWS)
         self._audiences = np.zeros(64 * MAX_VIEWS, np.uint64)
         self._bars = np.zeros(64, np.int32)
@@ -209,7 +211,7 @@ class DemandIndex:
         self._floor += 1 << 32
         shares, about = np.zeros(size), np.empty(size)
         kernels.ask_back(
-            (row.terms, row.weights, self._languages.mask(supply.languages)),
+            (row.terms, row.weights, language_mask(supply.languages)),
             self._words.postings,
             self._sets.postings,
             (self._self_scores[:places], self._audiences[:places]),

@@ -143,12 +143,11 @@ class Engine:
     ) -> Ranking:
         """Rank all supplies for a demand that is not opened; nothing of it stays here.
 
-        Its new words and codes get the numbers that `put_demand` would give them, so the ranking
-        is the one it would have, and lose them again.
+        Its new words get the numbers that `put_demand` would give them, so the ranking is the one
+        it would have, and lose them again.
         """
-        columns = self.supplies.columns
         near = next(iter(read_embeddings([embedding] if embedding else [])), None)
-        with self.lexicon.passing(), columns.languages.passing(), columns.countries.passing():
+        with self.lexicon.passing():
             vectors = self._vectors(views)
             entry = self.demands.entry(facts, vectors, self.frozen, near)
             return self._ranker.rank([entry], self.year)[0]

@@ -8,12 +8,11 @@ value, whichever kernel finds it.
 Rows of weights are kept in cells: a row is one cell, or one for each of its sets of terms.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
+
+from svc_matching.engine.compiling import array, compiled, part, tuple_of
 
 I4 = NDArray[np.int32]
 I8 = NDArray[np.int64]
@@ -50,40 +49,21 @@ Sides = tuple[tuple[F8, F8, F8], tuple[I4, I4, I4]]
 """For each side the nearness by set of codes (none: unknown), and the set of each row."""
 
 
-def _array(kind: types.Type, *, fixed: bool = False) -> types.Array:
-    return types.Array(kind, 1, "C", readonly=fixed)
+_I4, _FIXED_I4 = array(types.int32), array(types.int32, fixed=True)
+_I8, _FIXED_I8 = array(types.int64), array(types.int64, fixed=True)
+_U2, _FIXED_U2 = array(types.uint16), array(types.uint16, fixed=True)
+_U8, _F8 = array(types.uint64), array(types.float64)
+_BASE = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2)
+_DELTA = tuple_of(_I4, _I4, _I4, _U2)
+_ROWS = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
+_CELLS = tuple_of(_BASE, _DELTA, _I4)
+_SUPPLY = tuple_of(_FIXED_I4, _FIXED_U2, types.uint64)
+_QUERIES = tuple_of(_F8, _U8)
+_SIDES = tuple_of(tuple_of(_F8, _F8, _F8), tuple_of(_I4, _I4, _I4))
+_ASKED = tuple_of(_I4, _I4, _I4, _I4, _F8, _U8)
 
 
-def _tuple(*kinds: types.Type) -> types.Type:
-    return types.Tuple(kinds)  # type: ignore[no-untyped-call]  # numba gives it no types
-
-
-_I4, _FIXED_I4 = _array(types.int32), _array(types.int32, fixed=True)
-_I8, _FIXED_I8 = _array(types.int64), _array(types.int64, fixed=True)
-_U2, _FIXED_U2 = _array(types.uint16), _array(types.uint16, fixed=True)
-_U8, _F8 = _array(types.uint64), _array(types.float64)
-_BASE = _tuple(_FIXED_I8, _FIXED_I4, _FIXED_U2)
-_DELTA = _tuple(_I4, _I4, _I4, _U2)
-_ROWS = _tuple(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
-_CELLS = _tuple(_BASE, _DELTA, _I4)
-_SUPPLY = _tuple(_FIXED_I4, _FIXED_U2, types.uint64)
-_QUERIES = _tuple(_F8, _U8)
-_SIDES = _tuple(_tuple(_F8, _F8, _F8), _tuple(_I4, _I4, _I4))
-_ASKED = _tuple(_I4, _I4, _I4, _I4, _F8, _U8)
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def _compiled(*arguments: types.Type) -> Callable[[Kernel], Kernel]:
-    return cast(Callable[[Kernel], Kernel], njit(types.void(*arguments), nogil=True, cache=True))
-
-
-def _part(kernel: Kernel) -> Kernel:
-    """Compile as a part of the kernels that call it."""
-    return cast(Kernel, njit(nogil=True)(kernel))
-
-
-@_part
+@part
 def _add(term: int, weight: int, cells: Cells, totals: I4) -> None:
     """Add a term's products to the owner of every cell that has it."""
     (starts, early, early_weights), (heads, nexts, late, late_weights), owners = cells
@@ -97,7 +77,7 @@ def _add(term: int, weight: int, cells: Cells, totals: I4) -> None:
             place = nexts[place]
 
 
-@_part
+@part
 def _add_best(term: int, weight: int, floor: int, cells: Cells, best: I8, totals: I4) -> None:
     """Let a term's products count as far as they are more than the best before in their cell.
 
@@ -122,7 +102,7 @@ def _add_best(term: int, weight: int, floor: int, cells: Cells, best: I8, totals
             place = nexts[place]
 
 
-@_compiled(_ASKED, _CELLS, _U8, _I4, _I8, _F8)
+@compiled(_ASKED, _CELLS, _U8, _I4, _I8, _F8)
 def ask_all(asked: Asked, supplies: Cells, spoken: U8, totals: I4, best: I8, shares: F8) -> None:
     """Raise each slot's share to the best that it has of any query of one demand.
 
@@ -146,7 +126,7 @@ def ask_all(asked: Asked, supplies: Cells, spoken: U8, totals: I4, best: I8, sha
                 shares[slot] = max(shares[slot], min(totals[slot] / score, 1.0))
 
 
-@_part
+@part
 def _ask(asked: Asked, query: int, row: I4) -> int:
     """Return the product of one query with one row, spread out by term."""
     first_sets, first_terms, terms, weights, _, _ = asked
@@ -159,7 +139,7 @@ def _ask(asked: Asked, query: int, row: I4) -> int:
     return total
 
 
-@_compiled(_ASKED, _ROWS, _I8, _U8, _I4, _F8)
+@compiled(_ASKED, _ROWS, _I8, _U8, _I4, _F8)
 def ask_some(asked: Asked, rows: Rows, cells: I8, spoken: U8, row: I4, shares: F8) -> None:
     """Raise the share of some cells to the best that each has of any query of one demand.
 
@@ -187,7 +167,7 @@ def ask_some(asked: Asked, rows: Rows, cells: I8, spoken: U8, row: I4, shares: F
             row[ids[place]] = 0
 
 
-@_compiled(_SUPPLY, _CELLS, _CELLS, _QUERIES, types.int64, _I4, _I8, _F8)
+@compiled(_SUPPLY, _CELLS, _CELLS, _QUERIES, types.int64, _I4, _I8, _F8)
 def ask_back(
     supply: Supply,
     words: Cells,
@@ -217,7 +197,7 @@ def ask_back(
             shares[demand] = max(shares[demand], min(totals[owner] / self_scores[owner], 1.0))
 
 
-@_part
+@part
 def _add_side(weight: float, near: F8, sets: I4, terms: F8, about: F8) -> None:
     known = len(near) > 0
     for row in range(len(terms)):
@@ -225,9 +205,9 @@ def _add_side(weight: float, near: F8, sets: I4, terms: F8, about: F8) -> None:
         about[row] += weight * (near[number] if known and number > 0 else terms[row])
 
 
-@_compiled(_F8, _SIDES, _F8, _F8)
+@compiled(_F8, _SIDES, _F8, _F8)
 def blend(terms: F8, sides: Sides, weights: F8, about: F8) -> None:
-    """Set the relevance of each row from its terms and sides; see `scoring.relevance`."""
+    """Set the relevance of each row from its terms and sides; see `close_look`."""
     about[:] = weights[0] * terms
     nears, sets = sides
     _add_side(weights[1], nears[0], sets[0], terms, about)
@@ -237,7 +217,7 @@ def blend(terms: F8, sides: Sides, weights: F8, about: F8) -> None:
         about[row] = min(about[row], 1.0)
 
 
-@_compiled(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
+@compiled(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
 def invert(starts: I8, terms: I4, weights: U2, firsts: I8, cells: I4, impacts: U2) -> None:
     """Fill the postings of a base from its rows; `firsts` must be zero, a place more than terms."""
     for place in range(len(terms)):
@@ -254,7 +234,7 @@ def invert(starts: I8, terms: I4, weights: U2, firsts: I8, cells: I4, impacts: U
     firsts[0] = 0
 
 
-@_compiled(_DELTA, _I8, _I4, types.int64, types.int64, types.int64)
+@compiled(_DELTA, _I8, _I4, types.int64, types.int64, types.int64)
 def chain(delta: Delta, starts: I8, terms: I4, number: int, end: int, base: int) -> None:
     """Put the entries of the delta's cells from `number` to `end` at the heads of their chains."""
     heads, nexts, cells, _ = delta
@@ -265,7 +245,7 @@ def chain(delta: Delta, starts: I8, terms: I4, number: int, end: int, base: int)
             heads[terms[place]] = place
 
 
-@_compiled(_ROWS, _I8, _I8, _I4, _U2)
+@compiled(_ROWS, _I8, _I8, _I4, _U2)
 def gather(rows: Rows, cells: I8, starts: I8, terms: I4, weights: U2) -> None:
     """Copy the rows of some cells one after the other to where `starts` says."""
     early_starts, early_terms, early_weights, late_starts, late_terms, late_weights = rows

@@ -112,7 +112,7 @@ def engine_state(world: World) -> dict[str, Any]:
         "pools": engine.lexicon.pools().tolist(),
         "measures": dict(columns.measures),
         "epoch": engine.statistics.epoch,
-        "demand_rows": (len(engine.demands._words), len(engine.demands._sets)),
+        "questions": {each: len(asked) for each, asked in engine.demands._questions.items()},
         "size": (engine.demands.slots.size, engine.supplies.slots.size),
         "doubted": set(world.transactions.matcher._doubted),
     }

@@ -4,142 +4,31 @@ Columns are read slot by slot. Nothing but single arithmetic steps in one order,
 same value alone or among others. A component that is not known is NaN until it is noted.
 """
 
-from math import inf, isnan, nan
-from typing import NamedTuple
+from math import isnan, nan
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from svc_matching.engine.compiling import array, compiled, named, part, tuple_of
-
-I1 = NDArray[np.int8]
-I2 = NDArray[np.int16]
-I4 = NDArray[np.int32]
-I8 = NDArray[np.int64]
-U1 = NDArray[np.uint8]
-U2 = NDArray[np.uint16]
-F8 = NDArray[np.float64]
-B1 = NDArray[np.bool_]
-
-
-class Supplies(NamedTuple):
-    """The supplies' facts by slot; 0 and NaN are unknown.
-
-    `scope`, `right` and `exclusivity` are sets of what is agreeable, `forms`, `parts` and `methods`
-    of what is offered. `spoken` and `levels` have a row for each slot.
-    """
-
-    status: I1
-    trl: I1
-    scope: U1
-    right: U1
-    exclusivity: U1
-    forms: U1
-    parts: U1
-    methods: U1
-    country: I2
-    used: B1
-    year_made: I2
-    restricted: B1
-    language: I2
-    spoken: I2
-    ipr: F8
-    until: I4
-    price: F8
-    levels: I1
-
-
-class Measured(NamedTuple):
-    """Ranges of measured quantities, and by slot where its own start and how many they are.
-
-    `read` says of a range that it stood in running text, where a gate does not look.
-    """
-
-    starts: I8
-    counts: I4
-    measures: I4
-    lows: F8
-    highs: F8
-    read: B1
-
-
-class Want(NamedTuple):
-    """What one demand asks for; 0, NaN and none are unknown. Terms of transfer as in `Supplies`.
-
-    The `…_clash` are offers that a gate refuses, -1 for none.
-    """
-
-    trl: int
-    scope: int
-    right: int
-    exclusivity: int
-    scope_clash: int
-    right_clash: int
-    exclusivity_clash: int
-    forms: int
-    parts: int
-    methods: int
-    preferred: I2
-    excluded: I2
-    refuses_used: bool
-    language: int
-    needed_by: int
-    ceiling: float
-    levels: tuple[int, ...]
-
-
-class Needs(NamedTuple):
-    """The quantities that one demand asks for, by the measures that any supply states."""
-
-    measures: I4
-    lows: F8
-    highs: F8
-    must: B1
-
-
-class Formula(NamedTuple):
-    """The weights, and the rules that a gate needs.
-
-    Equipment is too old that was made before `oldest`.
-    """
-
-    base: float
-    suitability_share: float
-    feasibility_share: float
-    relevance: F8
-    suitability: F8
-    feasibility: F8
-    oldest: int
-
-
-class About(NamedTuple):
-    """The pairs of one demand, and what their relevance is made of.
-
-    `slots`, `terms` and `dense` are by pair; `nears` are nearness by set of codes of fields,
-    industries and IPC (none: unknown), `sets` the set of each slot.
-    """
-
-    slots: I8
-    terms: F8
-    nears: tuple[F8, F8, F8]
-    sets: tuple[I4, I4, I4]
-    dense: F8
-    dense_known: B1
-
-
-class Looks(NamedTuple):
-    """What is found of some pairs: a row each, a column for each component in `values` and `known`.
-
-    `scores` are millionths, `reasons` bit sets of `ReasonCode`.
-    """
-
-    values: F8
-    known: B1
-    relevance: F8
-    scores: I4
-    reasons: U2
-
+from svc_matching.engine.compiling import compiled, part
+from svc_matching.engine.look_types import (
+    ABOUT,
+    B1,
+    F8,
+    FORMULA,
+    I2,
+    LOOKS,
+    MEASURED,
+    NEEDS,
+    SUPPLIES,
+    WANT,
+    About,
+    Formula,
+    Looks,
+    Measured,
+    Needs,
+    Supplies,
+    Want,
+)
 
 LIVE, HELD, PAST = 1, 2, 3
 """Status of a supply; 0 is none."""
@@ -159,11 +48,14 @@ LIVE, HELD, PAST = 1, 2, 3
     _BUDGET,
     _ABSORPTION,
 ) = (1 << place for place in range(13))
-_RESOURCES = _BUDGET | _ABSORPTION
 """The codes in the order of `ReasonCode`; test_close_look compares them."""
 
-_RELEVANCE, _SUITABILITY, _LEVELS = 5, 7, 6
-NEUTRAL = 0.5
+_RELEVANCE, _SUITABILITY = 5, 7
+"""How many components there are of each family."""
+
+_NEUTRAL = 0.5
+"""As `arrays.NEUTRAL`."""
+
 _EXACT = 1e-9
 _DISAGREES, _ELSEWHERE, _LATE = 0.4, 0.3, 0.3
 _TRANSLATED, _IN_ENGLISH, _FOREIGN = 0.9, 0.6, 0.3
@@ -178,27 +70,6 @@ def code_number(code: str | None) -> int:
 
 
 _ENGLISH = code_number("en")
-
-_F8, _B1, _I8 = array(types.float64), array(types.boolean), array(types.int64)
-_I1, _I2, _I4 = array(types.int8), array(types.int16), array(types.int32)
-_U1, _U2 = array(types.uint8), array(types.uint16)
-_SUPPLIES = named(
-    Supplies,
-    *(_I1, _I1, _U1, _U1, _U1, _U1, _U1, _U1, _I2, _B1, _I2, _B1, _I2),
-    *(array(types.int16, 2), _F8, _I4, _F8, array(types.int8, 2)),
-)
-_MEASURED = named(Measured, _I8, _I4, _I4, _F8, _F8, _B1)
-_WHOLE, _REAL, _TRUTH = types.int64, types.float64, types.boolean
-_WANT = named(
-    Want,
-    *[_WHOLE] * 10,
-    *(_I2, _I2, _TRUTH, _WHOLE, _WHOLE, _REAL, tuple_of(*[_WHOLE] * _LEVELS)),
-)
-_NEEDS = named(Needs, _I4, _F8, _F8, _B1)
-_FORMULA = named(Formula, _REAL, _REAL, _REAL, _F8, _F8, _F8, _WHOLE)
-_SIDES = tuple_of(_F8, _F8, _F8), tuple_of(_I4, _I4, _I4)
-_ABOUT = named(About, _I8, _F8, *_SIDES, _F8, _B1)
-_LOOKS = named(Looks, array(types.float64, 2), array(types.boolean, 2), _F8, _I4, _U2)
 
 
 @part
@@ -328,7 +199,7 @@ def _reasons(want: Want, supplies: Supplies, slot: int, oldest: int) -> int:
     status, trl, country = supplies.status[slot], supplies.trl[slot], supplies.country[slot]
     used, made = supplies.used[slot], supplies.year_made[slot]
     short = False
-    for place in range(_LEVELS):
+    for place in range(len(want.levels)):
         short |= 0 < want.levels[place] < supplies.levels[slot, place]
     mask: int = (
         _EXPIRED * (status == PAST)
@@ -351,7 +222,7 @@ def _reasons(want: Want, supplies: Supplies, slot: int, oldest: int) -> int:
 @part
 def _note(values: F8, known: B1, place: int, value: float) -> None:
     known[place] = not isnan(value)
-    values[place] = value if known[place] else NEUTRAL
+    values[place] = value if known[place] else _NEUTRAL
 
 
 @part
@@ -377,7 +248,7 @@ def _relevance(about: About, number: int, weights: F8, values: F8, known: B1) ->
     return min(total, 1.0)
 
 
-@compiled(_WANT, _NEEDS, _SUPPLIES, _MEASURED, _ABOUT, _FORMULA, types.int64, _LOOKS)
+@compiled(WANT, NEEDS, SUPPLIES, MEASURED, ABOUT, FORMULA, types.int64, LOOKS)
 def look(
     want: Want,
     needs: Needs,
@@ -389,6 +260,7 @@ def look(
     looks: Looks,
 ) -> None:
     """Look at the pairs of one demand; their rows in `looks` are from `first` on."""
+    # The places are those of `weights.COMPONENTS`.
     for number in range(len(about.slots)):
         slot, row = about.slots[number], first + number
         values, known = looks.values[row], looks.known[row]
@@ -402,7 +274,7 @@ def look(
         _note(values, known, 10, supplies.ipr[slot])
         _note(values, known, 11, _deadline(want, supplies, slot))
         _note(values, known, 12, _price(want, supplies, slot))
-        for place in range(_LEVELS):
+        for place in range(len(want.levels)):
             level, needed = want.levels[place], supplies.levels[slot, place]
             both = level > 0 and needed > 0
             _note(values, known, 13 + place, 1.0 - max(needed - level, 0) / 4 if both else nan)
@@ -416,41 +288,3 @@ def look(
         looks.scores[row] = np.rint(1_000_000 * (relevance * min(multiplier, 1.0)))
         reasons = _reasons(want, supplies, slot, formula.oldest)
         looks.reasons[row] = reasons | (_SPEC if misses else 0)
-
-
-@part
-def _mark_highest(values: F8 | I4, among: B1, first: int, best: F8 | I4, chosen: B1) -> None:
-    """Mark the highest that are `among`, so many as `best` has places, all of equal value too."""
-    held = 0
-    for place in range(len(among)):
-        value = values[first + place]
-        if not among[place] or (held == len(best) and value <= best[-1]):
-            continue
-        held = min(held + 1, len(best))
-        at = held - 1
-        while at > 0 and best[at - 1] < value:
-            best[at] = best[at - 1]
-            at -= 1
-        best[at] = value
-    bar = best[-1] if held == len(best) else -inf
-    for place in range(len(among)):
-        if among[place] and values[first + place] >= bar:
-            chosen[first + place] = True
-
-
-@compiled(_I8, _LOOKS, types.float64, types.float64, types.int64, types.int64, _B1)
-def choose(
-    starts: I8, looks: Looks, floor: float, relevant: float, listed: int, missed: int, chosen: B1
-) -> None:
-    """Mark the pairs that could be listed, be a near miss or be the witness of their demand.
-
-    `starts` are the first rows of each demand, and the end of the last.
-    """
-    for demand in range(len(starts) - 1):
-        first, last = starts[demand], starts[demand + 1]
-        about, reasons = looks.relevance[first:last], looks.reasons[first:last]
-        passing = ((reasons & ~np.uint16(_RESOURCES)) == 0) & (about >= floor)
-        _mark_highest(looks.scores, passing, first, np.empty(listed, np.int32), chosen)
-        near = about >= relevant
-        _mark_highest(looks.relevance, near & (reasons != 0), first, np.empty(missed), chosen)
-        _mark_highest(looks.relevance, near & (reasons == 0), first, np.empty(1), chosen)

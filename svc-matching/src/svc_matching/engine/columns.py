@@ -14,13 +14,12 @@ from svc_matching.engine.close_look import (
     HELD,
     LIVE,
     PAST,
-    Measured,
-    Supplies,
     code_number,
 )
 from svc_matching.engine.codes import CodeColumn, field_nearness, industry_nearness, ipc_nearness
 from svc_matching.engine.facts import SupplyFacts
 from svc_matching.engine.growing import grown
+from svc_matching.engine.look_types import Measured, Supplies
 from svc_matching.engine.quantities import Measure
 from svc_matching.engine.ranges import Ranges
 from svc_matching.engine.wants import agreeable, bits

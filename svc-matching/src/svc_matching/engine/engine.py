@@ -3,6 +3,7 @@
 Not safe for several threads at once; its owner calls it from one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
@@ -173,11 +174,12 @@ class Engine:
             [(self.supplies.columns.facts[slot], self.supplies.dense.get(slot)) for slot in slots],
             self.weights,
         )
-        concerned: dict[UUID, set[UUID]] = {}
+        concerned: dict[UUID, set[UUID]] = defaultdict(set)
         for slot, demand_ids in zip(slots, met, strict=True):
+            supply_id = self.supplies.slots.id_of(slot)
             for demand_id in demand_ids:
-                concerned.setdefault(demand_id, set()).add(self.supplies.slots.id_of(slot))
-        return concerned
+                concerned[demand_id].add(supply_id)
+        return dict(concerned)
 
     def merge(
         self, old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair]

@@ -36,11 +36,8 @@ Asked = tuple[I4, I4, I4, I4, F8, U8]
 """Starts of sets by query, of terms by set; terms, weights; self-score and audience by query."""
 
 
-Supply = tuple[I4, U2, int]
-"""Terms, impacts, and the languages that the supply is in."""
-
-Queries = tuple[F8, U8]
-"""Self-score and audience by place."""
+Supply = tuple[I4, U2]
+"""Terms and impacts."""
 
 SIDES = 3
 """Fields, industries, IPC."""
@@ -57,8 +54,7 @@ _BASE = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2)
 _DELTA = tuple_of(_I4, _I4, _I4, _U2)
 _ROWS = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
 _CELLS = tuple_of(_BASE, _DELTA, _I4)
-_SUPPLY = tuple_of(_FIXED_I4, _FIXED_U2, types.uint64)
-_QUERIES = tuple_of(_F8, _U8)
+_SUPPLY = tuple_of(_FIXED_I4, _FIXED_U2)
 _SIDES = tuple_of(tuple_of(_F8, _F8, _F8), tuple_of(_I4, _I4, _I4))
 _ASKED = tuple_of(_I4, _I4, _I4, _I4, _F8, _U8)
 
@@ -167,34 +163,52 @@ def ask_some(asked: Asked, rows: Rows, cells: I8, spoken: U8, row: I4, shares: F
             row[ids[place]] = 0
 
 
-@compiled(_SUPPLY, _CELLS, _CELLS, _QUERIES, types.int64, _I4, _I8, _F8)
-def ask_back(
-    supply: Supply,
-    words: Cells,
-    sets: Cells,
-    queries: Queries,
-    floor: int,
-    totals: I4,
-    best: I8,
-    shares: F8,
-) -> None:
-    """Raise each demand's share to the best that one supply has of any of its queries.
+@part
+def _meet(term: int, impact: int, floor: int, queries: Cells, best: I8, totals: I4) -> None:
+    """Let a term's products count in every cell that has it.
 
-    Owners are places of queries, equally many for each demand; `totals` has one more. `best` has a
-    place for each cell of `sets`, and `floor` must grow by 1 << 32 from call to call.
+    In the first cell of an owner each counts, in another as far as it is more than the best before;
+    what `best` holds of earlier calls is below `floor`.
     """
-    terms, impacts, spoken = supply
-    self_scores, audiences = queries
-    totals[:] = 0
+    (starts, early, early_weights), (heads, nexts, late, late_weights), owners = queries
+    if term < len(starts) - 1:
+        for place in range(starts[term], starts[term + 1]):
+            cell, product = early[place], impact * early_weights[place]
+            owner = owners[cell]
+            if cell > 0 and owners[cell - 1] == owner:
+                known, found = max(best[cell], floor), floor + product
+                best[cell] = max(known, found)
+                product = max(found - known, 0)
+            totals[owner] += product
+    if term < len(heads):
+        place = heads[term]
+        while place >= 0:
+            cell, product = late[place], impact * late_weights[place]
+            owner = owners[cell]
+            if cell > 0 and owners[cell - 1] == owner:
+                known, found = max(best[cell], floor), floor + product
+                best[cell] = max(known, found)
+                product = max(found - known, 0)
+            totals[owner] += product
+            place = nexts[place]
+
+
+@compiled(_SUPPLY, _CELLS, _F8, types.int64, _I4, _I8, _F8)
+def ask_back(
+    supply: Supply, queries: Cells, self_scores: F8, floor: int, totals: I4, best: I8, shares: F8
+) -> None:
+    """Raise each demand's share to what one supply has of its query; owners are demands.
+
+    `totals` has a place for each demand and one for what nobody owns, all zero. `best` has a place
+    for each cell, and `floor` must grow by 1 << 32 from call to call.
+    """
+    terms, impacts = supply
     for number in range(len(terms)):
-        _add(terms[number], impacts[number], words, totals)
-        _add_best(terms[number], impacts[number], floor, sets, best, totals)
-    places = len(self_scores) // len(shares)
-    for owner in range(len(self_scores)):
-        audience = audiences[owner]
-        if totals[owner] > 0 and (audience == 0 or spoken & audience):
-            demand = owner // places
-            shares[demand] = max(shares[demand], min(totals[owner] / self_scores[owner], 1.0))
+        _meet(terms[number], impacts[number], floor, queries, best, totals)
+    for demand in range(len(shares)):
+        if totals[demand] > 0:
+            share = min(totals[demand] / self_scores[demand], 1.0)
+            shares[demand] = max(shares[demand], share)
 
 
 @part

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.close_look import Measured
 from svc_matching.engine.growing import grown
+from svc_matching.engine.look_types import Measured
 from svc_matching.engine.quantities import Measure, Range
 
 _FLOOR = 1024

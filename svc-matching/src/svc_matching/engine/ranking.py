@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from svc_matching.engine.arrays import Slots, Values
 from svc_matching.engine.candidates import CANDIDATES, CandidateSource
-from svc_matching.engine.close_look import About
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.kernels import Sides
+from svc_matching.engine.look_types import About
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths
 from svc_matching.engine.supply_index import SupplyIndex

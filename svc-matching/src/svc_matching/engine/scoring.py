@@ -12,10 +12,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine import close_look
+from svc_matching.engine import choosing, close_look
 from svc_matching.engine.arrays import Known, Slots, Values
-from svc_matching.engine.close_look import About, Formula, Looks, Want
 from svc_matching.engine.columns import SupplyColumns
+from svc_matching.engine.gates import GATE_BITS
+from svc_matching.engine.look_types import About, Formula, Looks, Want
 from svc_matching.engine.quantities import Range
 from svc_matching.engine.wants import needs_of
 from svc_matching.engine.weights import COMPONENTS, MILLION, RELEVANCE, Weights
@@ -99,9 +100,9 @@ class Scorer:
         `starts` are where each demand's pairs begin, and the end of the last.
         """
         weights, chosen = self._weights, np.zeros(len(block.slots), np.bool_)
-        relevant = weights.relevant - _ROUNDING
+        bounds = weights.floor, weights.relevant - _ROUNDING
         sizes = weights.list_size, weights.near_misses
-        close_look.choose(starts, block.looks, weights.floor, relevant, *sizes, chosen)
+        choosing.choose(starts, block.looks, GATE_BITS, *bounds, *sizes, chosen)
         return np.flatnonzero(chosen)
 
 

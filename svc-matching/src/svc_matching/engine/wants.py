@@ -16,8 +16,9 @@ from shared.contracts.values import (
     TransferScope,
     TransferTerms,
 )
-from svc_matching.engine.close_look import Needs, Want, code_number
+from svc_matching.engine.close_look import code_number
 from svc_matching.engine.facts import DemandFacts
+from svc_matching.engine.look_types import Needs, Want
 from svc_matching.engine.quantities import Measure, Range
 
 _CLASHES: dict[StrEnum, StrEnum] = {

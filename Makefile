@@ -31,9 +31,10 @@ $(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@touch $@
 
 # numba keeps what it compiles beside the source, or where NUMBA_CACHE_DIR says.
-$(KERNELS): svc-matching/src/svc_matching/engine/kernels.py $(READY)
+ENGINE := svc-matching/src/svc_matching/engine
+$(KERNELS): $(ENGINE)/kernels.py $(ENGINE)/close_look.py $(ENGINE)/choosing.py $(READY)
 	@echo "Compiling the matching kernels (once, some seconds)..."
-	@$(BIN)/python -c 'import svc_matching.engine.kernels'
+	@$(BIN)/python -c 'from svc_matching.engine import choosing, close_look, kernels'
 	@touch $@
 
 setup: $(READY) $(KERNELS) ## Set up the virtual environment with pinned dependencies

@@ -110,10 +110,9 @@ def engine_state(world: World) -> dict[str, Any]:
         "terms": list(engine.lexicon.terms()),
         "found": engine.lexicon.find(engine.lexicon.terms()).tolist(),
         "pools": engine.lexicon.pools().tolist(),
-        "languages": len(columns.languages),
-        "countries": len(columns.countries),
+        "measures": dict(columns.measures),
         "epoch": engine.statistics.epoch,
-        "demand_rows": (len(engine.demands._words), len(engine.demands._sets)),
+        "questions": {each: len(asked) for each, asked in engine.demands._questions.items()},
         "size": (engine.demands.slots.size, engine.supplies.slots.size),
         "doubted": set(world.transactions.matcher._doubted),
     }

@@ -18,8 +18,8 @@ import numpy as np
 from shared.kernel.health import Check
 from svc_matching.clients.milvus_collection import MilvusCollection, SparseVector, unavailable
 from svc_matching.domain.vocabularies import LANGUAGES
+from svc_matching.engine.arrays import Slots
 from svc_matching.engine.candidates import Candidates
-from svc_matching.engine.components import Slots
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.supply_index import SupplyIndex

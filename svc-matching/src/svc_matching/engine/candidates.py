@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.components import Slots, Values
+from svc_matching.engine.arrays import Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.supply_index import SupplyIndex

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svc_matching.engine import kernels
+from svc_matching.engine.growing import grown
 
 CODES_PER_ITEM = 5
 MAX_TABLES = 1024
@@ -71,16 +72,14 @@ class CodeColumn:
         self._nears: dict[tuple[str, ...], NDArray[np.float64]] = {}
 
     def put(self, slot: int, codes: Sequence[str]) -> None:
-        if slot >= len(self._rows):
-            self._rows = _grown(self._rows, slot)
+        self._rows = grown(self._rows, slot + 1)
         self._rows[slot] = self._set(tuple(codes[:CODES_PER_ITEM]))
 
     def _set(self, codes: tuple[str, ...]) -> int:
         number = self._sets.get(codes)
         if number is None:
             number = self._sets[codes] = len(self._sets)
-            if number >= len(self._members):
-                self._members = _grown(self._members, number)
+            self._members = grown(self._members, number + 1)
             for place, code in enumerate(codes):
                 self._members[number, place] = self._number(code)
         return number
@@ -102,16 +101,6 @@ class CodeColumn:
                 self._tables.clear()
             table = self._tables[code] = np.concatenate([head, np.array(fresh)])
         return table
-
-    def best(
-        self, codes: Sequence[str], slots: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return for each slot its best nearness to `codes`, and whether both sides have any."""
-        near = self.near(codes)
-        if not len(near):
-            return np.full(len(slots), 0.5), np.zeros(len(slots), np.bool_)
-        rows = self._rows[slots]
-        return near[rows], rows > 0
 
     def near(self, codes: Sequence[str]) -> NDArray[np.float64]:
         """Return the best nearness of each set to `codes`, of the empty one .5; nothing for none.
@@ -135,15 +124,8 @@ class CodeColumn:
 
     def rows(self, size: int) -> NDArray[np.int32]:
         """Return the set of each slot below `size`; 0 is the empty one."""
-        if size > len(self._rows):
-            self._rows = _grown(self._rows, size)
+        self._rows = grown(self._rows, size)
         return self._rows[:size]
-
-
-def _grown(old: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
-    grown = np.zeros((max(needed + 1, 2 * len(old)), *old.shape[1:]), np.int32)
-    grown[: len(old)] = old
-    return grown
 
 
 def sides_of(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.contracts.matches import MatchState
-from svc_matching.engine.components import NEUTRAL
+from svc_matching.engine.arrays import NEUTRAL
 from svc_matching.engine.features import values_of
 from svc_matching.engine.weights import COMPONENTS, MILLION, RELEVANCE
 

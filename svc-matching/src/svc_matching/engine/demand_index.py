@@ -4,7 +4,8 @@ Each demand has an entry bar: what a supply's relevance must reach to change any
 score is never above its relevance, so a supply below the bar needs no second look.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import numpy as np
 
 from svc_matching.engine import kernels
+from svc_matching.engine.arrays import Values
 from svc_matching.engine.codes import (
     CodeColumn,
     field_nearness,
@@ -19,21 +21,23 @@ from svc_matching.engine.codes import (
     ipc_nearness,
     sides_of,
 )
-from svc_matching.engine.columns import language_mask, language_names
-from svc_matching.engine.components import Values
+from svc_matching.engine.columns import language_mask
 from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
+from svc_matching.engine.growing import grown
 from svc_matching.engine.lexicon import Lexicon
-from svc_matching.engine.queries import EXTRA_QUERIES, queries_of
+from svc_matching.engine.look_types import Want
+from svc_matching.engine.queries import queries_of
+from svc_matching.engine.questions import Questions
 from svc_matching.engine.scoring import millionths
 from svc_matching.engine.slots import Slots as SlotTable
-from svc_matching.engine.sparse_rows import Row, SparseRows, whole
+from svc_matching.engine.sparse_rows import Row
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.vectors import IntArray, QueryVector, TextVector
+from svc_matching.engine.wants import want_of
 from svc_matching.engine.weights import Weights
 
 MAX_TEXTS = 6
-MAX_VIEWS = MAX_TEXTS + EXTRA_QUERIES
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class DemandEntry:
     vectors: tuple[TextVector, ...]
     queries: tuple[QueryVector, ...]
     embedding: Embedding | None = None
+
+    @cached_property
+    def want(self) -> Want:
+        """What the close look compares supplies with."""
+        return want_of(self.facts)
 
     @cached_property
     def asked(self) -> kernels.Asked:
@@ -70,23 +79,29 @@ def _starts(lengths: Sequence[int] | IntArray) -> IntArray:
     return starts
 
 
+Audience = tuple[frozenset[str] | None, int]
+"""The languages that a query is for, all when there are none; which of a demand's for them."""
+
+
+def _by_audience(queries: Iterable[QueryVector]) -> Iterator[tuple[Audience, QueryVector]]:
+    asked: Counter[frozenset[str] | None] = Counter()
+    for query in queries:
+        yield (query.audience, asked[query.audience]), query
+        asked[query.audience] += 1
+
+
 class DemandIndex:
-    """Open demands by slot; the queries of slot `s` have the places from `s · MAX_VIEWS` on."""
+    """Open demands by slot, their queries by whom they are for."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.slots = SlotTable()
         self._lexicon = lexicon
         self._entries: dict[int, DemandEntry] = {}
-        self._words, self._sets = SparseRows(), SparseRows()
-        self._languages = language_names()
-        self._self_scores = np.ones(64 * MAX_VIEWS)
-        self._audiences = np.zeros(64 * MAX_VIEWS, np.uint64)
+        self._questions: dict[Audience, Questions] = {}
         self._bars = np.zeros(64, np.int32)
         self._fields = CodeColumn(field_nearness)
         self._industries = CodeColumn(industry_nearness)
         self._ipc = CodeColumn(ipc_nearness)
-        self._best = np.empty(0, np.int64)
-        self._floor = 0
         self._dense = EmbeddingRows()
 
     def put(
@@ -99,10 +114,7 @@ class DemandIndex:
         if demand_id in self.slots:
             self.drop(demand_id)
         slot = self.slots.take(demand_id)
-        if slot >= len(self._bars):
-            self._bars = np.resize(self._bars, 2 * slot)
-            self._self_scores = np.resize(self._self_scores, 2 * slot * MAX_VIEWS)
-            self._audiences = np.resize(self._audiences, 2 * slot * MAX_VIEWS)
+        self._bars = grown(self._bars, slot + 1)
         self._bars[slot] = 0
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
@@ -135,29 +147,26 @@ class DemandIndex:
 
     def _place(self, slot: int, entry: DemandEntry) -> DemandEntry:
         self._entries[slot] = entry
-        for place, each in enumerate(entry.queries, start=slot * MAX_VIEWS):
-            if each.sets is None:
-                self._words.put(place, Row.single(each.ids, each.weights))
-            else:
-                self._sets.put(place, Row(each.ids, whole(each.weights), each.sets.lengths))
-            self._self_scores[place] = each.self_score
-            self._audiences[place] = language_mask(each.audience or frozenset())
+        for audience, query in _by_audience(entry.queries):
+            self._questions.setdefault(audience, Questions()).put(slot, query)
         return entry
 
     def drop(self, demand_id: UUID) -> None:
         slot = self.slots.give_back(demand_id)
-        for place, each in enumerate(self._entries.pop(slot).queries, start=slot * MAX_VIEWS):
-            (self._sets if each.sets else self._words).drop(place)
+        for audience, _ in _by_audience(self._entries.pop(slot).queries):
+            self._questions[audience].drop(slot)
+            if not len(self._questions[audience]):
+                del self._questions[audience]
         self._dense.drop(slot)
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
-        self._words, self._sets = SparseRows(), SparseRows()
+        self._questions = {}
         for slot, entry in self._entries.items():
             again = self.entry(entry.facts, entry.vectors, frozen, entry.embedding)
             self._place(slot, again)
-        self._words.compact()
-        self._sets.compact()
+        for questions in self._questions.values():
+            questions.compact()
 
     def get(self, demand_id: UUID) -> DemandEntry | None:
         slot = self.slots.get(demand_id)
@@ -192,21 +201,11 @@ class DemandIndex:
     def _relevance(
         self, row: Row, supply: SupplyFacts, embedding: Embedding | None, weights: Weights
     ) -> Values:
-        size, places = self.slots.size, self.slots.size * MAX_VIEWS
-        if self._sets.size > len(self._best):
-            self._best, self._floor = np.zeros(2 * self._sets.size, np.int64), 0
-        self._floor += 1 << 32
+        size = self.slots.size
         shares, about = np.zeros(size), np.empty(size)
-        kernels.ask_back(
-            (row.terms, row.weights, self._languages.mask(supply.languages)),
-            self._words.postings,
-            self._sets.postings,
-            (self._self_scores[:places], self._audiences[:places]),
-            self._floor,
-            np.empty(places + 1, np.int32),
-            self._best,
-            shares,
-        )
+        for (audience, _), questions in self._questions.items():
+            if audience is None or audience & supply.languages:
+                questions.ask(row, shares)
         columns = self._fields, self._industries, self._ipc
         asked = supply.fields, supply.industries, supply.ipc
         kernels.blend(shares, sides_of(columns, asked, size), weights.blend, about)

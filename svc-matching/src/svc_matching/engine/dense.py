@@ -16,7 +16,7 @@ from math import cos, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from svc_matching.engine.components import NEUTRAL, Column, Known, Slots, Values, unknown
+from svc_matching.engine.arrays import Column, Known, Slots, Values, unknown
 
 MOST_PLANES = 384
 NOTHING, ALIKE = 0.1, 0.9
@@ -86,11 +86,6 @@ def read_embeddings(packed: Collection[bytes]) -> list[Embedding]:
     return [Embedding(*each) for each in zip(numbers, squares.tolist(), signatures, strict=True)]
 
 
-def _nobody(count: int) -> Column:
-    """Return that nothing is known, in no memory: without an embedder this is every demand's."""
-    return np.broadcast_to(np.float64(NEUTRAL), count), np.broadcast_to(np.False_, count)
-
-
 class EmbeddingRows:
     """Slot → embedding. All are of one length, which the first one sets until `clear`."""
 
@@ -135,7 +130,7 @@ class EmbeddingRows:
     def ceilings(self, embedding: Embedding | None, slots: Slots) -> Column:
         """Return how near each slot can be at most, and whether it has an embedding at all."""
         if embedding is None:
-            return _nobody(len(slots))
+            return unknown(len(slots))
         values, known, places = self._met(slots)
         if len(places):
             values[places] = self._below(embedding, slots[places])
@@ -144,7 +139,7 @@ class EmbeddingRows:
     def nearness(self, embedding: Embedding | None, slots: Slots) -> Column:
         """Return how near each slot is, from 0 to 1."""
         if embedding is None:
-            return _nobody(len(slots))
+            return unknown(len(slots))
         values, known, places = self._met(slots)
         if len(places):
             found = slots[places]
@@ -159,7 +154,7 @@ class EmbeddingRows:
     ) -> Values:
         """Add to the relevance of all slots from 0 on the most that their embeddings can give.
 
-        One that is unknown gives its weight to the terms; see `scoring.relevance`.
+        One that is unknown gives its weight to the terms; see `close_look`.
         """
         if not weight:
             return about

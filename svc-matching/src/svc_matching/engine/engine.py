@@ -3,8 +3,8 @@
 Not safe for several threads at once; its owner calls it from one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from uuid import UUID
 
 from svc_matching.engine.candidates import LocalIndex, SourceOf
@@ -144,15 +144,11 @@ class Engine:
     ) -> Ranking:
         """Rank all supplies for a demand that is not opened; nothing of it stays here.
 
-        Its new words and codes get the numbers that `put_demand` would give them, so the ranking
-        is the one it would have, and lose them again.
+        Its new words get the numbers that `put_demand` would give them, so the ranking is the one
+        it would have, and lose them again.
         """
-        columns = self.supplies.columns
         near = next(iter(read_embeddings([embedding] if embedding else [])), None)
-        names = columns.languages, columns.countries
-        with ExitStack() as forgetting:
-            for each in (self.lexicon, self.frozen, *names):
-                forgetting.enter_context(each.passing())
+        with self.lexicon.passing(), self.frozen.passing():
             vectors = self._vectors(views)
             entry = self.demands.entry(facts, vectors, self.frozen, near)
             return self._ranker.rank([entry], self.year)[0]
@@ -178,11 +174,12 @@ class Engine:
             [(self.supplies.columns.facts[slot], self.supplies.dense.get(slot)) for slot in slots],
             self.weights,
         )
-        concerned: dict[UUID, set[UUID]] = {}
+        concerned: dict[UUID, set[UUID]] = defaultdict(set)
         for slot, demand_ids in zip(slots, met, strict=True):
+            supply_id = self.supplies.slots.id_of(slot)
             for demand_id in demand_ids:
-                concerned.setdefault(demand_id, set()).add(self.supplies.slots.id_of(slot))
-        return concerned
+                concerned[demand_id].add(supply_id)
+        return dict(concerned)
 
     def merge(
         self, old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair]

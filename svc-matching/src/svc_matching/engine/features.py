@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from shared.contracts.matches import Component, Family, Gate
 from svc_matching.domain.words import PRICE_LINE
-from svc_matching.engine.components import Slots
+from svc_matching.engine.arrays import Slots
 from svc_matching.engine.gates import GATE_NAMES
 from svc_matching.engine.pairs import Pair
 from svc_matching.engine.scoring import Block, break_down, confidence
@@ -49,8 +49,9 @@ def pack_features(pairs: Sequence[Pair], weights: Weights) -> list[Features]:
 
 
 def _pack(block: Block, places: Slots, weights: Weights) -> list[Features]:
-    values, known = block.components(places)
-    parts = break_down(block.scores[places], block.relevance[places], values, known, weights)
+    looks = block.looks
+    values, known = looks.values[places], looks.known[places]
+    parts = break_down(looks.scores[places], looks.relevance[places], values, known, weights)
     shown = np.where(known, parts.values, _UNKNOWN)
     rows = np.stack([shown, parts.weights, parts.contributions], axis=1).astype(_NUMBER)
     if not weights.dense:

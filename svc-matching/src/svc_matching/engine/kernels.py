@@ -8,12 +8,11 @@ value, whichever kernel finds it.
 Rows of weights are kept in cells: a row is one cell, or one for each of its sets of terms.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
+
+from svc_matching.engine.compiling import array, compiled, part, tuple_of
 
 I4 = NDArray[np.int32]
 I8 = NDArray[np.int64]
@@ -37,11 +36,8 @@ Asked = tuple[I4, I4, I4, I4, F8, U8]
 """Starts of sets by query, of terms by set; terms, weights; self-score and audience by query."""
 
 
-Supply = tuple[I4, U2, int]
-"""Terms, impacts, and the languages that the supply is in."""
-
-Queries = tuple[F8, U8]
-"""Self-score and audience by place."""
+Supply = tuple[I4, U2]
+"""Terms and impacts."""
 
 SIDES = 3
 """Fields, industries, IPC."""
@@ -50,40 +46,20 @@ Sides = tuple[tuple[F8, F8, F8], tuple[I4, I4, I4]]
 """For each side the nearness by set of codes (none: unknown), and the set of each row."""
 
 
-def _array(kind: types.Type, *, fixed: bool = False) -> types.Array:
-    return types.Array(kind, 1, "C", readonly=fixed)
+_I4, _FIXED_I4 = array(types.int32), array(types.int32, fixed=True)
+_I8, _FIXED_I8 = array(types.int64), array(types.int64, fixed=True)
+_U2, _FIXED_U2 = array(types.uint16), array(types.uint16, fixed=True)
+_U8, _F8 = array(types.uint64), array(types.float64)
+_BASE = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2)
+_DELTA = tuple_of(_I4, _I4, _I4, _U2)
+_ROWS = tuple_of(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
+_CELLS = tuple_of(_BASE, _DELTA, _I4)
+_SUPPLY = tuple_of(_FIXED_I4, _FIXED_U2)
+_SIDES = tuple_of(tuple_of(_F8, _F8, _F8), tuple_of(_I4, _I4, _I4))
+_ASKED = tuple_of(_I4, _I4, _I4, _I4, _F8, _U8)
 
 
-def _tuple(*kinds: types.Type) -> types.Type:
-    return types.Tuple(kinds)  # type: ignore[no-untyped-call]  # numba gives it no types
-
-
-_I4, _FIXED_I4 = _array(types.int32), _array(types.int32, fixed=True)
-_I8, _FIXED_I8 = _array(types.int64), _array(types.int64, fixed=True)
-_U2, _FIXED_U2 = _array(types.uint16), _array(types.uint16, fixed=True)
-_U8, _F8 = _array(types.uint64), _array(types.float64)
-_BASE = _tuple(_FIXED_I8, _FIXED_I4, _FIXED_U2)
-_DELTA = _tuple(_I4, _I4, _I4, _U2)
-_ROWS = _tuple(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
-_CELLS = _tuple(_BASE, _DELTA, _I4)
-_SUPPLY = _tuple(_FIXED_I4, _FIXED_U2, types.uint64)
-_QUERIES = _tuple(_F8, _U8)
-_SIDES = _tuple(_tuple(_F8, _F8, _F8), _tuple(_I4, _I4, _I4))
-_ASKED = _tuple(_I4, _I4, _I4, _I4, _F8, _U8)
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def _compiled(*arguments: types.Type) -> Callable[[Kernel], Kernel]:
-    return cast(Callable[[Kernel], Kernel], njit(types.void(*arguments), nogil=True, cache=True))
-
-
-def _part(kernel: Kernel) -> Kernel:
-    """Compile as a part of the kernels that call it."""
-    return cast(Kernel, njit(nogil=True)(kernel))
-
-
-@_part
+@part
 def _add(term: int, weight: int, cells: Cells, totals: I4) -> None:
     """Add a term's products to the owner of every cell that has it."""
     (starts, early, early_weights), (heads, nexts, late, late_weights), owners = cells
@@ -97,7 +73,7 @@ def _add(term: int, weight: int, cells: Cells, totals: I4) -> None:
             place = nexts[place]
 
 
-@_part
+@part
 def _add_best(term: int, weight: int, floor: int, cells: Cells, best: I8, totals: I4) -> None:
     """Let a term's products count as far as they are more than the best before in their cell.
 
@@ -122,7 +98,7 @@ def _add_best(term: int, weight: int, floor: int, cells: Cells, best: I8, totals
             place = nexts[place]
 
 
-@_compiled(_ASKED, _CELLS, _U8, _I4, _I8, _F8)
+@compiled(_ASKED, _CELLS, _U8, _I4, _I8, _F8)
 def ask_all(asked: Asked, supplies: Cells, spoken: U8, totals: I4, best: I8, shares: F8) -> None:
     """Raise each slot's share to the best that it has of any query of one demand.
 
@@ -146,7 +122,7 @@ def ask_all(asked: Asked, supplies: Cells, spoken: U8, totals: I4, best: I8, sha
                 shares[slot] = max(shares[slot], min(totals[slot] / score, 1.0))
 
 
-@_part
+@part
 def _ask(asked: Asked, query: int, row: I4) -> int:
     """Return the product of one query with one row, spread out by term."""
     first_sets, first_terms, terms, weights, _, _ = asked
@@ -159,7 +135,7 @@ def _ask(asked: Asked, query: int, row: I4) -> int:
     return total
 
 
-@_compiled(_ASKED, _ROWS, _I8, _U8, _I4, _F8)
+@compiled(_ASKED, _ROWS, _I8, _U8, _I4, _F8)
 def ask_some(asked: Asked, rows: Rows, cells: I8, spoken: U8, row: I4, shares: F8) -> None:
     """Raise the share of some cells to the best that each has of any query of one demand.
 
@@ -187,37 +163,55 @@ def ask_some(asked: Asked, rows: Rows, cells: I8, spoken: U8, row: I4, shares: F
             row[ids[place]] = 0
 
 
-@_compiled(_SUPPLY, _CELLS, _CELLS, _QUERIES, types.int64, _I4, _I8, _F8)
-def ask_back(
-    supply: Supply,
-    words: Cells,
-    sets: Cells,
-    queries: Queries,
-    floor: int,
-    totals: I4,
-    best: I8,
-    shares: F8,
-) -> None:
-    """Raise each demand's share to the best that one supply has of any of its queries.
+@part
+def _meet(term: int, impact: int, floor: int, queries: Cells, best: I8, totals: I4) -> None:
+    """Let a term's products count in every cell that has it.
 
-    Owners are places of queries, equally many for each demand; `totals` has one more. `best` has a
-    place for each cell of `sets`, and `floor` must grow by 1 << 32 from call to call.
+    In the first cell of an owner each counts, in another as far as it is more than the best before;
+    what `best` holds of earlier calls is below `floor`.
     """
-    terms, impacts, spoken = supply
-    self_scores, audiences = queries
-    totals[:] = 0
+    (starts, early, early_weights), (heads, nexts, late, late_weights), owners = queries
+    if term < len(starts) - 1:
+        for place in range(starts[term], starts[term + 1]):
+            cell, product = early[place], impact * early_weights[place]
+            owner = owners[cell]
+            if cell > 0 and owners[cell - 1] == owner:
+                known, found = max(best[cell], floor), floor + product
+                best[cell] = max(known, found)
+                product = max(found - known, 0)
+            totals[owner] += product
+    if term < len(heads):
+        place = heads[term]
+        while place >= 0:
+            cell, product = late[place], impact * late_weights[place]
+            owner = owners[cell]
+            if cell > 0 and owners[cell - 1] == owner:
+                known, found = max(best[cell], floor), floor + product
+                best[cell] = max(known, found)
+                product = max(found - known, 0)
+            totals[owner] += product
+            place = nexts[place]
+
+
+@compiled(_SUPPLY, _CELLS, _F8, types.int64, _I4, _I8, _F8)
+def ask_back(
+    supply: Supply, queries: Cells, self_scores: F8, floor: int, totals: I4, best: I8, shares: F8
+) -> None:
+    """Raise each demand's share to what one supply has of its query; owners are demands.
+
+    `totals` has a place for each demand and one for what nobody owns, all zero. `best` has a place
+    for each cell, and `floor` must grow by 1 << 32 from call to call.
+    """
+    terms, impacts = supply
     for number in range(len(terms)):
-        _add(terms[number], impacts[number], words, totals)
-        _add_best(terms[number], impacts[number], floor, sets, best, totals)
-    places = len(self_scores) // len(shares)
-    for owner in range(len(self_scores)):
-        audience = audiences[owner]
-        if totals[owner] > 0 and (audience == 0 or spoken & audience):
-            demand = owner // places
-            shares[demand] = max(shares[demand], min(totals[owner] / self_scores[owner], 1.0))
+        _meet(terms[number], impacts[number], floor, queries, best, totals)
+    for demand in range(len(shares)):
+        if totals[demand] > 0:
+            share = min(totals[demand] / self_scores[demand], 1.0)
+            shares[demand] = max(shares[demand], share)
 
 
-@_part
+@part
 def _add_side(weight: float, near: F8, sets: I4, terms: F8, about: F8) -> None:
     known = len(near) > 0
     for row in range(len(terms)):
@@ -225,9 +219,9 @@ def _add_side(weight: float, near: F8, sets: I4, terms: F8, about: F8) -> None:
         about[row] += weight * (near[number] if known and number > 0 else terms[row])
 
 
-@_compiled(_F8, _SIDES, _F8, _F8)
+@compiled(_F8, _SIDES, _F8, _F8)
 def blend(terms: F8, sides: Sides, weights: F8, about: F8) -> None:
-    """Set the relevance of each row from its terms and sides; see `scoring.relevance`."""
+    """Set the relevance of each row from its terms and sides; see `close_look`."""
     about[:] = weights[0] * terms
     nears, sets = sides
     _add_side(weights[1], nears[0], sets[0], terms, about)
@@ -237,7 +231,7 @@ def blend(terms: F8, sides: Sides, weights: F8, about: F8) -> None:
         about[row] = min(about[row], 1.0)
 
 
-@_compiled(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
+@compiled(_FIXED_I8, _FIXED_I4, _FIXED_U2, _I8, _I4, _U2)
 def invert(starts: I8, terms: I4, weights: U2, firsts: I8, cells: I4, impacts: U2) -> None:
     """Fill the postings of a base from its rows; `firsts` must be zero, a place more than terms."""
     for place in range(len(terms)):
@@ -254,7 +248,7 @@ def invert(starts: I8, terms: I4, weights: U2, firsts: I8, cells: I4, impacts: U
     firsts[0] = 0
 
 
-@_compiled(_DELTA, _I8, _I4, types.int64, types.int64, types.int64)
+@compiled(_DELTA, _I8, _I4, types.int64, types.int64, types.int64)
 def chain(delta: Delta, starts: I8, terms: I4, number: int, end: int, base: int) -> None:
     """Put the entries of the delta's cells from `number` to `end` at the heads of their chains."""
     heads, nexts, cells, _ = delta
@@ -265,7 +259,7 @@ def chain(delta: Delta, starts: I8, terms: I4, number: int, end: int, base: int)
             heads[terms[place]] = place
 
 
-@_compiled(_ROWS, _I8, _I8, _I4, _U2)
+@compiled(_ROWS, _I8, _I8, _I4, _U2)
 def gather(rows: Rows, cells: I8, starts: I8, terms: I4, weights: U2) -> None:
     """Copy the rows of some cells one after the other to where `starts` says."""
     early_starts, early_terms, early_weights, late_starts, late_terms, late_weights = rows

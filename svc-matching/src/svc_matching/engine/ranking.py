@@ -6,16 +6,17 @@ the list, the near misses or the diagnosis.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine.arrays import Slots, Values
 from svc_matching.engine.candidates import CANDIDATES, CandidateSource
-from svc_matching.engine.components import Column, Rows, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
-from svc_matching.engine.gates import GATE_BITS
+from svc_matching.engine.kernels import Sides
+from svc_matching.engine.look_types import About
 from svc_matching.engine.pairs import Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths
 from svc_matching.engine.supply_index import SupplyIndex
@@ -59,21 +60,32 @@ class Ranker:
         return [search.collector.ranking() for search in searches]
 
     def _look(self, searches: Sequence["Search"], year: int) -> None:
-        """Score the block that each search is at."""
-        rows = np.repeat(np.arange(len(searches)), [len(search.block) for search in searches])
-        block = self._scorer.block(
-            [search.demand.facts for search in searches],
-            rows,
-            np.concatenate([search.block for search in searches]),
-            np.concatenate([search.terms[search.block] for search in searches]),
-            _sides(self._supplies, [(search.demand, search.block) for search in searches]),
+        """Look closely at the block that each search is at."""
+        block, starts = self._looked_at(
+            [
+                (search.demand, search.block, search.terms[search.block], search.sides)
+                for search in searches
+            ],
             year,
         )
-        places = _promising(block, rows, self._weights)
-        ends = np.searchsorted(rows[places], np.arange(len(searches) + 1))
-        pairs = self._pairs(block, places)
-        for search, first, last in zip(searches, ends[:-1], ends[1:], strict=True):
+        places = self._scorer.promising(block, starts)
+        pairs, ends = self._pairs(block, places), np.searchsorted(places, starts).tolist()
+        for search, (first, last) in zip(searches, pairwise(ends), strict=True):
             search.collector.add(pairs[first:last])
+
+    def _looked_at(
+        self, demands: Sequence[tuple[DemandEntry, Slots, Values, Sides]], year: int
+    ) -> tuple[Block, Slots]:
+        """Return a look at some slots of each demand, and where its pairs begin in it."""
+        starts = np.zeros(len(demands) + 1, np.int64)
+        np.cumsum([len(slots) for _, slots, _, _ in demands], out=starts[1:])
+        block = Block.of(np.concatenate([slots for _, slots, _, _ in demands]))
+        formula = self._scorer.formula(year)
+        for (demand, slots, terms, sides), first in zip(demands, starts.tolist(), strict=False):
+            near = self._supplies.dense.nearness(demand.embedding, slots)
+            about = About(slots, terms, *sides, *near)
+            self._scorer.look(demand.want, demand.facts.needs, about, formula, block, first)
+        return block, starts
 
     def score(
         self, demands: Sequence[tuple[DemandEntry, Sequence[int]]], year: int
@@ -94,27 +106,29 @@ class Ranker:
         year: int,
         found: list[list[Pair]],
     ) -> None:
-        rows = np.repeat(np.arange(len(demands)), [len(slots) for _, slots in demands])
-        slots = np.array([slot for _, each in demands for slot in each], np.int64)
-        if not len(slots):
-            return
+        supplies = self._supplies
         each = [(demand, np.array(given, np.int64)) for demand, given in demands]
-        terms = np.concatenate([self._supplies.terms_with(demand, few) for demand, few in each])
-        facts = [demand.facts for demand, _ in demands]
-        block = self._scorer.block(facts, rows, slots, terms, _sides(self._supplies, each), year)
-        places = np.flatnonzero(block.relevance >= self._weights.floor)
-        for pair, row in zip(self._pairs(block, places), rows[places].tolist(), strict=True):
-            found[row].append(pair)
+        block, starts = self._looked_at(
+            [
+                (demand, few, supplies.terms_with(demand, few), supplies.sides(demand))
+                for demand, few in each
+            ],
+            year,
+        )
+        places = np.flatnonzero(block.looks.relevance >= self._weights.floor)
+        pairs, ends = self._pairs(block, places), np.searchsorted(places, starts).tolist()
+        for kept, (first, last) in zip(found, pairwise(ends), strict=True):
+            kept.extend(pairs[first:last])
 
     def _pairs(self, block: Block, places: Slots) -> list[Pair]:
-        ids = self._supplies.slots.id_of
+        ids, looks = self._supplies.slots.id_of, block.looks
         return [
             Pair(ids(slot), score, about, reasons, block, place)
             for slot, score, about, reasons, place in zip(
                 block.slots[places].tolist(),
-                block.scores[places].tolist(),
-                millionths(block.relevance[places]).tolist(),
-                block.reasons[places].tolist(),
+                looks.scores[places].tolist(),
+                millionths(looks.relevance[places]).tolist(),
+                looks.reasons[places].tolist(),
                 places.tolist(),
                 strict=True,
             )
@@ -136,7 +150,8 @@ class Search:
         self.terms = terms
         self.block = np.empty(0, np.int64)
         self.collector = Collector(weights)
-        self._about = supplies.relevance(demand, terms, weights)
+        self.sides = supplies.sides(demand)
+        self._about = supplies.relevance(demand, terms, self.sides, weights)
         self._left = np.flatnonzero(indexed & (self._about >= weights.floor))
         self._size = _BLOCK
 
@@ -156,48 +171,6 @@ class Search:
             self.block, self._left = self._left, self._left[:0]
         self._size *= _GROWTH
         return len(self.block) > 0
-
-
-def _sides(supplies: SupplyIndex, pairs: Sequence[tuple[DemandEntry, Slots]]) -> list[Column]:
-    """Return fields, industries, IPC and nearness of pairs of demands with some slots each."""
-    found = [supplies.sides(demand, slots) for demand, slots in pairs]
-    return [
-        (
-            np.concatenate([values for values, _ in columns]),
-            np.concatenate([known for _, known in columns]),
-        )
-        for columns in zip(*found, strict=True)
-    ]
-
-
-def _promising(block: Block, rows: Rows, weights: Weights) -> Slots:
-    """Return the pairs that could be listed, be a near miss or be the witness of their demand."""
-    relevant = block.relevance >= weights.relevant - 1e-6
-    passes = ((block.reasons & GATE_BITS) == 0) & (block.relevance >= weights.floor)
-    free = relevant & (block.reasons == 0)
-    chosen = (
-        _highest(block.scores, rows, passes, weights.list_size)
-        | _highest(block.relevance, rows, relevant & (block.reasons != 0), weights.near_misses)
-        | _highest(block.relevance, rows, free, 1)
-    )
-    return np.flatnonzero(chosen)
-
-
-def _highest(
-    values: NDArray[Any], rows: Rows, among: NDArray[np.bool_], count: int
-) -> NDArray[np.bool_]:
-    """Mark the `count` highest of each row that are `among`, all of equal value included."""
-    chosen = among.copy()
-    places = np.flatnonzero(among)
-    lengths = np.bincount(rows[places], minlength=1)
-    if lengths.max(initial=0) <= count:
-        return chosen
-    order = places[np.lexsort((-values[places], rows[places]))]
-    starts = np.cumsum(lengths) - lengths
-    last = np.minimum(starts + count, starts + lengths) - 1
-    bars = values[order[np.minimum(np.maximum(last, 0), len(order) - 1)]]
-    chosen[places] = values[places] >= bars[rows[places]]
-    return chosen
 
 
 class Collector:

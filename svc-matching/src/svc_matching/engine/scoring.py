@@ -7,28 +7,24 @@ Multiplied out it is a plain sum, and the sum is kept exact in whole millionths.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svc_matching.engine import choosing, close_look
+from svc_matching.engine.arrays import Known, Slots, Values
 from svc_matching.engine.columns import SupplyColumns
-from svc_matching.engine.components import Column, Components, Known, Rows, Slots, Values
-from svc_matching.engine.facts import DemandFacts
-from svc_matching.engine.gates import Gates, Mask
-from svc_matching.engine.quantities import Fit, fit
-from svc_matching.engine.wants import Wants
+from svc_matching.engine.gates import GATE_BITS
+from svc_matching.engine.look_types import About, Formula, Looks, Want
+from svc_matching.engine.quantities import Range
+from svc_matching.engine.wants import needs_of
 from svc_matching.engine.weights import COMPONENTS, MILLION, RELEVANCE, Weights
 
 Millionths = NDArray[np.int32]
 
-
-def relevance(terms: Values, sides: Sequence[Column], weights: Weights) -> Values:
-    """Blend the terms with their four sides; an unknown side leaves it to the terms."""
-    total = weights.relevance[0] * terms
-    for weight, (values, known) in zip(weights.relevance[1:], sides, strict=True):
-        if weight:
-            total += weight * np.where(known, values, terms)
-    return np.minimum(total, 1.0)
+_ROUNDING = 1e-6
+"""So much below the line a relevance may be that is on it in whole millionths."""
 
 
 def millionths(values: Values) -> Millionths:
@@ -37,80 +33,77 @@ def millionths(values: Values) -> Millionths:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The scores of some pairs; each column is a component."""
+    """Some pairs, those of one demand after the other, and what a close look finds of them."""
 
     slots: Slots
-    relevance: Values
-    scores: Millionths
-    reasons: Mask
-    columns: tuple[Column, ...]
+    looks: Looks
 
-    def components(self, places: Slots) -> tuple[Values, Known]:
-        """Return the components of some pairs, a row for each pair: values and whether known."""
-        values = np.stack([values[places] for values, _ in self.columns], axis=1)
-        return values, np.stack([known[places] for _, known in self.columns], axis=1)
+    @classmethod
+    def of(cls, slots: Slots) -> Self:
+        """Return pairs that nobody has looked at yet."""
+        count, shape = len(slots), (len(slots), len(COMPONENTS))
+        looks = Looks(
+            values=np.empty(shape),
+            known=np.empty(shape, np.bool_),
+            relevance=np.empty(count),
+            scores=np.empty(count, np.int32),
+            reasons=np.empty(count, np.uint16),
+        )
+        return cls(slots, looks)
 
 
 class Scorer:
-    """Scores blocks of pairs."""
+    """Looks closely at blocks of pairs under one set of weights."""
 
     def __init__(self, columns: SupplyColumns, weights: Weights) -> None:
         self._columns = columns
-        self._components = Components(columns)
-        self._gates = Gates(columns, weights.used_age_years)
         self._weights = weights
 
-    def _fits(self, demands: Sequence[DemandFacts], rows: Rows, slots: Slots) -> dict[int, Fit]:
-        fits = {}
-        for row, demand in enumerate(demands):
-            stated = self._columns.measured(demand.needs)
-            if not stated:
-                continue
-            first, last = np.searchsorted(rows, (row, row + 1))
-            for place, slot in enumerate(slots[first:last].tolist(), start=int(first)):
-                if any(slot in slots_of for slots_of in stated):
-                    fits[place] = fit(demand.needs, self._columns.facts[slot].haves)
-        return fits
-
-    def block(
-        self,
-        demands: Sequence[DemandFacts],
-        rows: Rows,
-        slots: Slots,
-        terms: Values,
-        sides: Sequence[Column],
-        year: int,
-    ) -> Block:
-        """Score the pairs of `demands[rows]`, in rising rows, with the supplies in `slots`.
-
-        `terms` and `sides` are the columns of their relevance.
-        """
+    @lru_cache(maxsize=1)  # noqa: B019 - a scorer lives as long as its engine's weights
+    def formula(self, year: int) -> Formula:
         weights = self._weights
-        wants = Wants.of(demands, self._columns)
-        fits = self._fits(demands, rows, slots)
-        suited = list(self._components.suitability(wants, rows, slots, fits))
-        feasible = list(self._components.feasibility(wants, rows, slots))
-        about = relevance(terms, sides, weights)
-        multiplier = (
-            weights.base
-            + weights.suitability_share * _mean(suited, weights.suitability)
-            + weights.feasibility_share * _mean(feasible, weights.feasibility)
-        )
-        certain = (terms, np.ones(len(slots), np.bool_))
-        return Block(
-            slots=slots,
-            relevance=about,
-            scores=millionths(about * np.minimum(multiplier, 1.0)),
-            reasons=self._gates.reasons(wants, rows, slots, fits, year),
-            columns=(certain, *sides, *suited, *feasible),
+        return Formula(
+            base=weights.base,
+            suitability_share=weights.suitability_share,
+            feasibility_share=weights.feasibility_share,
+            relevance=np.array(weights.relevance),
+            suitability=np.array(weights.suitability),
+            feasibility=np.array(weights.feasibility),
+            oldest=year - weights.used_age_years,
         )
 
+    def look(
+        self,
+        want: Want,
+        needs: Sequence[Range],
+        about: About,
+        formula: Formula,
+        block: Block,
+        first: int,
+    ) -> None:
+        """Look at the pairs of one demand; in `block` they begin at `first`."""
+        columns = self._columns
+        close_look.look(
+            want,
+            needs_of(needs, columns.measures),
+            columns.supplies,
+            columns.measured,
+            about,
+            formula,
+            first,
+            block.looks,
+        )
 
-def _mean(columns: Sequence[Column], weights: Sequence[float]) -> Values:
-    total = weights[0] * columns[0][0]
-    for weight, (values, _) in zip(weights[1:], columns[1:], strict=True):
-        total += weight * values
-    return total
+    def promising(self, block: Block, starts: Slots) -> Slots:
+        """Return the pairs that could be listed, be a near miss or be the witness of their demand.
+
+        `starts` are where each demand's pairs begin, and the end of the last.
+        """
+        weights, chosen = self._weights, np.zeros(len(block.slots), np.bool_)
+        bounds = weights.floor, weights.relevant - _ROUNDING
+        sizes = weights.list_size, weights.near_misses
+        choosing.choose(starts, block.looks, GATE_BITS, *bounds, *sizes, chosen)
+        return np.flatnonzero(chosen)
 
 
 def effective_weights(known: Known, weights: Weights) -> Values:

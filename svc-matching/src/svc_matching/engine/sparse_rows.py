@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svc_matching.engine import kernels
+from svc_matching.engine.growing import grown
 from svc_matching.engine.vectors import IntArray
 
 _DELTA_FLOOR = 1 << 16
@@ -80,10 +81,10 @@ class _Delta:
         """Add the cells of a row; the first of all has the number `base`."""
         end, first = self.size + len(row.lengths), int(self.starts[self.size])
         last = first + len(row.terms)
-        self.starts = _grown(self.starts, end + 1)
-        self.terms, self.weights = _grown(self.terms, last), _grown(self.weights, last)
-        self.nexts, self.cells = _grown(self.nexts, last), _grown(self.cells, last)
-        self.heads = _grown(self.heads, int(row.terms.max(initial=-1)) + 1, -1)
+        self.starts = grown(self.starts, end + 1)
+        self.terms, self.weights = grown(self.terms, last), grown(self.weights, last)
+        self.nexts, self.cells = grown(self.nexts, last), grown(self.cells, last)
+        self.heads = grown(self.heads, int(row.terms.max(initial=-1)) + 1, -1)
         self.terms[first:last], self.weights[first:last] = row.terms, row.weights
         self.starts[self.size + 1 : end + 1] = first + np.cumsum(row.lengths)
         kernels.chain(self.chains, self.starts, self.terms, self.size, end, base)
@@ -154,7 +155,7 @@ class SparseRows:
             self._disown(slot)
         first = self.size
         self._delta.append(row, len(self._base))
-        self._owners = _grown(self._owners, self.size)
+        self._owners = grown(self._owners, self.size)
         self._owners[first : self.size] = slot
         self._cells[slot] = range(first, self.size)
         self._compact_when_due()
@@ -224,12 +225,3 @@ def whole(weights: NDArray[np.int32]) -> Weights:
     if len(weights) and not 0 <= weights.min() <= weights.max() <= _LARGEST:
         raise ValueError("a weight does not fit into 16 bits")
     return weights.astype(np.uint16)
-
-
-def _grown(old: NDArray[Any], needed: int, fill: int = 0) -> NDArray[Any]:
-    """Return the array with at least as many places as needed, the new ones filled."""
-    if needed <= len(old):
-        return old
-    grown = np.full(max(needed, 2 * len(old)), fill, old.dtype)
-    grown[: len(old)] = old
-    return grown

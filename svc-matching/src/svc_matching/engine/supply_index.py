@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from shared.contracts.supplies import SupplyStatus
 from svc_matching.engine import kernels
+from svc_matching.engine.arrays import Slots, Values
 from svc_matching.engine.codes import sides_of
 from svc_matching.engine.columns import SupplyColumns
-from svc_matching.engine.components import Column, Slots, Values
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.dense import Embedding, EmbeddingRows
 from svc_matching.engine.facts import SupplyFacts
@@ -99,7 +99,7 @@ class SupplyIndex:
     def terms(self, demands: Sequence[DemandEntry]) -> Values:
         """Return the term relevance of every slot for each demand (a row)."""
         rows, size = self._rows, self.slots.size
-        spoken = self.columns.first("languages", size)
+        spoken = self.columns.asked_in(size)
         totals, best = np.empty(size + 1, np.int32), np.empty(rows.size, np.int64)
         shares = np.zeros((len(demands), size))
         for row, demand in enumerate(demands):
@@ -115,32 +115,28 @@ class SupplyIndex:
         width = max(rows.width, int(terms.max(initial=-1)) + 1)
         if width > len(self._spread):
             self._spread = np.zeros(2 * width, np.int32)
-        spoken = self.columns.take("languages", slots)
+        spoken = self.columns.asked_in(self.slots.size)[slots]
         kernels.ask_some(
             asked, rows.rows, rows.cells_of(slots.tolist()), spoken, self._spread, shares
         )
         return shares
 
-    def relevance(self, demand: DemandEntry, terms: Values, weights: Weights) -> Values:
+    def sides(self, demand: DemandEntry) -> kernels.Sides:
+        """Return how near fields, industries and IPC of all slots are to the demand's."""
+        columns, facts = self.columns, demand.facts
+        codes = columns.fields, columns.industries, columns.ipc
+        return sides_of(codes, (facts.fields, facts.industries, facts.ipc), self.slots.size)
+
+    def relevance(
+        self, demand: DemandEntry, terms: Values, sides: kernels.Sides, weights: Weights
+    ) -> Values:
         """Return the most that the relevance of every slot can be; `terms` are their shares.
 
         Without an embedding it is the relevance itself.
         """
-        columns, facts, about = self.columns, demand.facts, np.empty(len(terms))
-        codes = columns.fields, columns.industries, columns.ipc
-        asked = facts.fields, facts.industries, facts.ipc
-        kernels.blend(terms, sides_of(codes, asked, len(terms)), weights.blend, about)
+        about = np.empty(len(terms))
+        kernels.blend(terms, sides, weights.blend, about)
         return self.dense.lift(about, terms, demand.embedding, weights.dense)
-
-    def sides(self, demand: DemandEntry, slots: Slots) -> list[Column]:
-        """Return fields, industries, IPC and embedding of the given slots against the demand's."""
-        facts = demand.facts
-        return [
-            self.columns.fields.best(facts.fields, slots),
-            self.columns.industries.best(facts.industries, slots),
-            self.columns.ipc.best(facts.ipc, slots),
-            self.dense.nearness(demand.embedding, slots),
-        ]
 
     def rows_of(self, slots: Sequence[int]) -> list[Row]:
         """Return the terms and impacts of some slots."""

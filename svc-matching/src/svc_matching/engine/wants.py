@@ -1,75 +1,92 @@
-"""The demands' facts as one array per property, so that a block of pairs is one operation."""
+"""A demand's facts in the numbers of the supplies' columns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.contracts.values import TransferForm, TransferMethod, TransferPart
-from svc_matching.engine.columns import EXCLUSIVITIES, RIGHTS, SCOPES, Names, SupplyColumns, bits
+from shared.contracts.values import (
+    Exclusivity,
+    TransferForm,
+    TransferMethod,
+    TransferPart,
+    TransferRight,
+    TransferScope,
+    TransferTerms,
+)
+from svc_matching.engine.close_look import code_number
 from svc_matching.engine.facts import DemandFacts
+from svc_matching.engine.look_types import Needs, Want
+from svc_matching.engine.quantities import Measure, Range
+
+_CLASHES: dict[StrEnum, StrEnum] = {
+    TransferScope.WHOLE: TransferScope.PARTIAL,
+    TransferRight.OWNERSHIP: TransferRight.USE,
+    Exclusivity.EXCLUSIVE: Exclusivity.NON_EXCLUSIVE,
+}
+"""What a demand wants, and the supply's offer that a gate refuses it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """What some demands ask for, by row; 0 and NaN are unknown.
-
-    `preferred` and `excluded` have a column for each country number of the supplies.
-    """
-
-    trl: NDArray[np.int8]
-    scope: NDArray[np.int8]
-    right: NDArray[np.int8]
-    exclusivity: NDArray[np.int8]
-    forms: NDArray[np.uint8]
-    parts: NDArray[np.uint8]
-    methods: NDArray[np.uint8]
-    preferred: NDArray[np.bool_]
-    excluded: NDArray[np.bool_]
-    refuses_used: NDArray[np.bool_]
-    language: NDArray[np.int16]
-    language_mask: NDArray[np.uint64]
-    spoken: tuple[str | None, ...]
-    needed_by: NDArray[np.int32]
-    ceiling: NDArray[np.float64]
-    levels: NDArray[np.int8]
-
-    @classmethod
-    def of(cls, demands: Sequence[DemandFacts], columns: SupplyColumns) -> "Wants":
-        """Read the facts of some demands, in the numbers of the supplies' columns."""
-
-        def array(values: Sequence[Any], kind: str) -> NDArray[Any]:
-            return np.array(values, kind)
-
-        terms = [demand.transfer for demand in demands]
-        languages = columns.languages
-        masks = [languages.mask(frozenset((d.language,) if d.language else ())) for d in demands]
-        return cls(
-            trl=array([demand.trl_min or 0 for demand in demands], "i1"),
-            scope=array([SCOPES.index(term.scope or "") for term in terms], "i1"),
-            right=array([RIGHTS.index(term.right or "") for term in terms], "i1"),
-            exclusivity=array([EXCLUSIVITIES.index(t.exclusivity or "") for t in terms], "i1"),
-            forms=array([bits(term.forms, TransferForm) for term in terms], "u1"),
-            parts=array([bits(term.parts, TransferPart) for term in terms], "u1"),
-            methods=array([bits(term.methods, TransferMethod) for term in terms], "u1"),
-            preferred=_table([demand.preferred for demand in demands], columns.countries),
-            excluded=_table([demand.excluded for demand in demands], columns.countries),
-            refuses_used=array([demand.accepts_used is False for demand in demands], "?"),
-            language=array([languages.number(demand.language) for demand in demands], "i2"),
-            language_mask=array(masks, "u8"),
-            spoken=tuple(demand.language for demand in demands),
-            needed_by=array([demand.needed_by or 0 for demand in demands], "i4"),
-            ceiling=array([np.nan if d.ceiling is None else d.ceiling for d in demands], "f8"),
-            levels=array([[level or 0 for level in demand.levels] for demand in demands], "i1"),
-        )
+def bits(chosen: Sequence[StrEnum], names: type[StrEnum]) -> int:
+    """Return a bit for each chosen member, in the order of the enumeration."""
+    if not chosen:
+        return 0
+    return sum(1 << place for place, name in enumerate(names) if name in chosen)
 
 
-def _table(chosen: Sequence[frozenset[str]], names: Names) -> NDArray[np.bool_]:
-    """Return a row for each set with a mark for each name in it; the column 0 is unknown."""
-    numbers = [[names.number(name) for name in each] for each in chosen]
-    table = np.zeros((len(chosen), len(names) + 1), np.bool_)
-    for row, marked in enumerate(numbers):
-        table[row, marked] = True
-    return table
+def agreeable(choice: TransferScope | TransferRight | Exclusivity | None) -> int:
+    """Return a bit for each of two ways that somebody agrees to, both for either; 0 is unknown."""
+    if choice is None:
+        return 0
+    both = [name for name in type(choice) if name != "EITHER"]
+    return bits([choice] if choice in both else both, type(choice))
+
+
+def _clash(choice: TransferScope | TransferRight | Exclusivity | None) -> int:
+    refused = _CLASHES.get(choice) if choice else None
+    return -1 if refused is None else bits([refused], type(refused))
+
+
+def want_of(demand: DemandFacts) -> Want:
+    terms: TransferTerms = demand.transfer
+    return Want(
+        trl=demand.trl_min or 0,
+        scope=agreeable(terms.scope),
+        right=agreeable(terms.right),
+        exclusivity=agreeable(terms.exclusivity),
+        scope_clash=_clash(terms.scope),
+        right_clash=_clash(terms.right),
+        exclusivity_clash=_clash(terms.exclusivity),
+        forms=bits(terms.forms, TransferForm),
+        parts=bits(terms.parts, TransferPart),
+        methods=bits(terms.methods, TransferMethod),
+        preferred=_numbers(demand.preferred),
+        excluded=_numbers(demand.excluded),
+        refuses_used=demand.accepts_used is False,
+        language=code_number(demand.language),
+        needed_by=demand.needed_by or 0,
+        ceiling=nan if demand.ceiling is None else float(demand.ceiling),
+        levels=tuple(level or 0 for level in demand.levels),
+    )
+
+
+def _numbers(codes: Iterable[str]) -> NDArray[np.int16]:
+    return np.array([code_number(code) for code in codes], np.int16)
+
+
+def needs_of(needs: Sequence[Range], measures: Mapping[Measure, int]) -> Needs:
+    """Return the needs whose measure has a number: what no supply states is met by none."""
+    met = [(measures[need.measure], need) for need in needs if need.measure in measures]
+    if not met:
+        return _NOTHING
+    return Needs(
+        np.array([number for number, _ in met], np.int32),
+        np.array([need.low for _, need in met]),
+        np.array([need.high for _, need in met]),
+        np.array([need.must for _, need in met]),
+    )
+
+
+_NOTHING = Needs(np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0, np.bool_))

@@ -22,7 +22,7 @@ from ketnoi.local_suite import LocalSuite, local_suite
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200)]
 
 SETTLE_SECONDS = 90.0
-"""The broker hands out again after `ack_wait` (5 s) what a killed reader had in hand."""
+"""The broker hands out again after `ack_wait` (4 s) what a killed reader had in hand."""
 ROLLED_BACK_SECONDS = 120.0
 LONG_PAUSE_SECONDS = 65.0
 CRASH_AT = "svc-demand:outbox_committed"

@@ -31,6 +31,8 @@ COMMON = (
     "shared.outbox",
     "shared.http",
     "shared.http.serve",
+    "svc_matching.engine.choosing",
+    "svc_matching.engine.close_look",
     "svc_matching.engine.kernels",
 )
 

@@ -31,7 +31,7 @@ class ConsumerSpec:
     service: str
     filter_subject: str
     batch: int = 64
-    ack_wait_seconds: int = 5
+    ack_wait_seconds: int = 4
     """What a killed reader had in hand is handed out again after so long (decision 0012)."""
     max_ack_pending: int = 256
     """More than a batch: new messages need not wait for those of a killed reader."""

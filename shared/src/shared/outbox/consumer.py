@@ -24,7 +24,7 @@ __all__ = ["Consumer", "Handler"]
 
 MAX_DELIVERIES = 4
 """Handed out more often and never finished: the event may end its reader. It is tried alone."""
-HEARTBEAT_SECONDS = 1.5
+HEARTBEAT_SECONDS = 1.2
 """A third of `ack_wait`: what is in hand for long is not handed to another."""
 LOOK_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.2

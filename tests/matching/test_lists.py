@@ -12,7 +12,7 @@ from shared.contracts.events import Event
 from svc_matching.consumers.items import supply_handler
 from svc_matching.storage import items, tables
 from svc_matching.usecases.epochs import freeze_when_due, rank_pending
-from svc_matching.usecases.list_writing import DIAGNOSIS_CHANGED, LIST_UPDATED
+from svc_matching.usecases.list_writing import DIAGNOSIS_CHANGED, LIST_UPDATED, write_revisions
 from svc_matching.usecases.lists import rank_lists
 
 World = Any
@@ -60,6 +60,28 @@ async def test_a_new_supply_enters_the_lists_it_beats(world: World, ask: Ask) ->
     after = await listed(ask, demand)
     assert supplies_of(after)[0] == tea.aggregate_id
     assert {item["id"] for item in before} <= {item["id"] for item in after}
+
+
+async def test_more_lists_than_one_transaction_takes_follow_in_the_next(
+    world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demands = [world.demand() for _ in range(5)]
+    await world.tell(world.supply(**RICE), *demands)
+    written: list[int] = []
+
+    async def counted(*given: Any) -> None:
+        written.append(len(given[2]))
+        await write_revisions(*given)
+
+    monkeypatch.setattr("svc_matching.usecases.lists.AT_ONCE", 2)
+    monkeypatch.setattr("svc_matching.usecases.lists.write_revisions", counted)
+    tea = world.supply()
+    await world.tell(tea)
+    while await rank_pending(world.transactions):
+        pass
+    assert (written[0], sum(written)) == (2, 5)
+    for each in demands:
+        assert tea.aggregate_id in supplies_of(await listed(ask, each))
 
 
 async def test_contributions_add_up_to_the_score_through_the_api(world: World, ask: Ask) -> None:

@@ -1,15 +1,18 @@
 """Near misses, and where each demand's list and diagnosis stand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, or_, select, union
+from sqlalchemy import Row, bindparam, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from svc_matching.domain.items import OPEN, ItemKind
 from svc_matching.storage.bulk import among, as_columns, given_rows, upsert_given
 from svc_matching.storage.tables import demand_state, item, near_miss
+
+NO_EPOCH = -1
+"""What a list is of that waits to be ranked though its epoch has not ended."""
 
 
 class Miss(NamedTuple):
@@ -80,6 +83,23 @@ async def forget_near_misses(
 async def read_concerned(connection: AsyncConnection, supply_ids: Iterable[UUID]) -> set[UUID]:
     """Return the demands that have any of these supplies as a near miss or as their witness."""
     return set(await connection.scalars(_CONCERNED, {"supply_ids": list(supply_ids)}))
+
+
+_POSTPONE = (
+    update(demand_state)
+    .where(
+        among(demand_state.c.demand_id, "demand_ids"),
+        demand_state.c.is_open,
+        demand_state.c.index_epoch == bindparam("epoch"),
+    )
+    .values(index_epoch=NO_EPOCH)
+)
+
+
+async def postpone(connection: AsyncConnection, demand_ids: Collection[UUID], epoch: int) -> None:
+    """Let lists of this epoch be pending, to be ranked anew."""
+    if demand_ids:
+        await connection.execute(_POSTPONE, {"demand_ids": list(demand_ids), "epoch": epoch})
 
 
 def _is_pending(epoch: int) -> Any:

@@ -17,6 +17,10 @@ from svc_matching.usecases.list_writing import (
 )
 from svc_matching.usecases.matcher import Matcher
 
+AT_ONCE = 256
+"""Lists that one transaction brings up to date. A transaction of seconds would keep all others
+waiting, and be lost as a whole, again and again, to a process that ends every few seconds."""
+
 
 async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UUID]) -> None:
     """Rank all supplies for these open demands."""
@@ -50,11 +54,17 @@ async def revise_lists(
     """Bring lists up to date after some supplies changed.
 
     `concerned` names for each demand the changed supplies that reach its bar; none when it only
-    loses some. A list of an older epoch is left to the ranking that it waits for.
+    loses some. A list of an older epoch is left to the ranking that it waits for, and so are those
+    beyond what one transaction brings up to date.
     """
     if not concerned:
         return
     epoch = matcher.engine.statistics.epoch
+    if len(concerned) > AT_ONCE:
+        ids = sorted(concerned)
+        await diagnoses.postpone(work.connection, ids[AT_ONCE:], epoch)
+        matcher.has_pending = True
+        concerned = {demand_id: concerned[demand_id] for demand_id in ids[:AT_ONCE]}
     standings = {
         demand_id: standing
         for demand_id, standing in (await _read_standings(work, concerned)).items()
@@ -158,7 +168,7 @@ async def close_lists(work: UnitOfWork, demand_ids: Sequence[UUID]) -> None:
             version=state["list_version"],
             demand_version=state["demand_version"],
             status="CLOSED",
-            index_epoch=state["index_epoch"],
+            index_epoch=max(state["index_epoch"], 0),
             items=[],
             updated_at=work.now,
         )

@@ -395,8 +395,8 @@ def _meet(demand: dict[str, Any], supply: dict[str, Any]) -> tuple[Pair, float, 
     engine.put_demand(DEMAND, wants, views)
     (pair,) = engine.score(DEMAND, [SUPPLY])
     assert pair.block is not None
-    values, known = pair.block.columns[QUANTITIES]
-    return pair, float(values[pair.place]), bool(known[pair.place])
+    looks, place = pair.block.looks, pair.place
+    return pair, float(looks.values[place, QUANTITIES]), bool(looks.known[place, QUANTITIES])
 
 
 MUST = {"name": "công suất", "min": 200, "unit": "kg/giờ", "must": True}

@@ -23,7 +23,8 @@ MAX_ATTEMPTS = 5
 RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """How long after the first, second … failure the next attempt is made."""
 ERROR_LENGTH = 4000
-LENT_SECONDS = 60.0
+LENT_SECONDS = 10.0
+"""How long an attempt is waited for: one that ended with its process is made again after that."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 

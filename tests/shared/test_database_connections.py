@@ -11,9 +11,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ketnoi.local import LocalServers
 from shared.db import Database
 from shared.db import database as module
-from shared.db.database import driver_of
+from shared.db.database import driver_of, is_passing
 
 PID = "SELECT pg_backend_pid()"
+GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @pytest.fixture
@@ -63,8 +64,9 @@ async def test_a_connection_that_the_server_ended_is_replaced(
         first = await driver.fetchval(PID)
         if in_use:
             await end(database, first)
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            with pytest.raises(GONE) as raised:
                 await driver.fetchval(PID)
+            assert is_passing(raised.value)
     if not in_use:
         await end(database, first)
         while not driver.is_closed():
@@ -76,6 +78,11 @@ async def end(database: Database, backend: int) -> None:
     other = await database.dedicated()
     assert await other.fetchval("SELECT pg_terminate_backend($1)", backend)
     await other.close()
+
+
+def test_a_server_that_is_just_hanging_up_is_a_passing_fault() -> None:
+    said = "cannot switch to state 12; another operation (2) is in progress"
+    assert is_passing(asyncpg.InternalClientError(said))
 
 
 async def test_who_waits_gets_the_next_one(database: Database) -> None:

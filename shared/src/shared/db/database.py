@@ -168,6 +168,8 @@ def is_passing(error: BaseException) -> bool:
         return True  # another part that is needed does not answer
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # else an argument that cannot be sent
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # the server's farewell was read, and its hanging up not yet
     if isinstance(error, asyncpg.PostgresError):
         return _passes(error)
     if isinstance(error, DBAPIError):

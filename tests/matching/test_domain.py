@@ -15,6 +15,7 @@ from shared.contracts.matches import (
     Reason,
     ReasonCode,
 )
+from shared.contracts.messaging import consumers_of
 from shared.kernel.errors import NotFoundError
 from svc_matching.domain.diagnoses import (
     Missed,
@@ -26,6 +27,7 @@ from svc_matching.domain.diagnoses import (
 )
 from svc_matching.domain.epochs import is_time_to_freeze
 from svc_matching.domain.explanations import explain
+from svc_matching.domain.floods import FULL, LONGEST_SECONDS, Flood
 from svc_matching.domain.items import Age, Item, ItemKind
 from svc_matching.domain.matches import (
     may_read_as_demand_side,
@@ -286,3 +288,27 @@ def test_an_epoch_ends_after_a_drift_and_a_pause_or_a_doubling(
     live: int, frozen: int, *, is_quiet: bool, due: bool
 ) -> None:
     assert is_time_to_freeze(live, frozen, is_quiet=is_quiet) is due
+
+
+def test_the_batches_of_our_consumer_make_a_flood() -> None:
+    assert {spec.batch for spec in consumers_of("svc_matching")} == {FULL}
+
+
+def test_a_flood_lasts_from_a_full_batch_until_a_pause() -> None:
+    flood = Flood()
+    assert not flood.is_on(0)
+    flood.note(FULL - 1, 100)
+    assert not flood.is_on(100)
+    for moment in (101.0, 101.9, 102.8):
+        flood.note(FULL, moment)
+    assert flood.is_on(103.8)
+    assert not flood.is_on(103.9)
+
+
+def test_a_flood_without_end_counts_as_over_until_it_has_paused() -> None:
+    flood = Flood()
+    for moment in range(1000, 1000 + LONGEST_SECONDS + 10):
+        flood.note(FULL, moment)
+        assert flood.is_on(moment) == (moment <= 1000 + LONGEST_SECONDS)
+    flood.note(FULL, 2000)
+    assert flood.is_on(2000)

@@ -9,11 +9,15 @@ import pytest
 from pydantic import ValidationError
 
 from shared.contracts.events import Event
+from shared.contracts.supplies import SupplyState
 from svc_matching.consumers.items import supply_handler
+from svc_matching.domain.items import Age, SupplyArrival
 from svc_matching.storage import items, tables
+from svc_matching.storage.diagnoses import count_pending
 from svc_matching.usecases.epochs import freeze_when_due, rank_pending
+from svc_matching.usecases.items import take_supplies
 from svc_matching.usecases.list_writing import DIAGNOSIS_CHANGED, LIST_UPDATED, write_revisions
-from svc_matching.usecases.lists import rank_lists
+from svc_matching.usecases.lists import postpone_lists, rank_lists
 
 World = Any
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -22,6 +26,11 @@ RICE = {
     "title": "Máy sấy lúa tháp",
     "description": "Tháp sấy lúa tuần hoàn, đốt trấu, công suất lớn.",
 }
+
+
+def withdrawn(event: Event) -> SupplyArrival:
+    age = Age(event.db_epoch, event.aggregate_version)
+    return SupplyArrival(age, SupplyState.model_validate_json(event.data))
 
 
 async def listed(ask: Ask, demand: Event) -> list[dict[str, Any]]:
@@ -82,6 +91,35 @@ async def test_more_lists_than_one_transaction_takes_follow_in_the_next(
     assert (written[0], sum(written)) == (2, 5)
     for each in demands:
         assert tea.aggregate_id in supplies_of(await listed(ask, each))
+
+
+async def test_while_supplies_flood_in_lists_lose_at_once_and_gain_later(
+    world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tea, demand, later = world.supply(), world.demand(), world.supply()
+    await world.tell(tea, demand)
+    matcher = world.transactions.matcher
+    monkeypatch.setattr(matcher.flood, "is_on", lambda _: True)
+    await world.tell(later)
+    assert supplies_of(await listed(ask, demand)) == [tea.aggregate_id]
+    async with world.transactions.read() as connection:
+        assert await count_pending(connection, matcher.engine.statistics.epoch) == 1
+    await world.tell(world.later(tea, "WITHDRAWN"))
+    assert await listed(ask, demand) == []
+    assert await rank_pending(world.transactions) == 1
+    assert supplies_of(await listed(ask, demand)) == [later.aggregate_id]
+
+
+async def test_what_is_withdrawn_leaves_the_lists_that_wait_for_an_epoch(
+    world: World, ask: Ask
+) -> None:
+    tea, demand = world.supply(), world.demand()
+    await world.tell(tea, demand)
+    matcher = world.transactions.matcher
+    async with world.transactions.begin() as work:
+        await postpone_lists(work, matcher, [demand.aggregate_id])
+        await take_supplies(work, matcher, [withdrawn(world.later(tea, "WITHDRAWN"))])
+    assert await listed(ask, demand) == []
 
 
 async def test_contributions_add_up_to_the_score_through_the_api(world: World, ask: Ask) -> None:

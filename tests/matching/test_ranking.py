@@ -190,6 +190,27 @@ def test_lists_kept_up_to_date_equal_lists_ranked_anew(
     assert (kept.witness and kept.witness.miss_key) == (anew.witness and anew.witness.miss_key)
 
 
+def test_a_relevant_supply_that_cannot_enter_the_list_is_nobodys_concern() -> None:
+    engine = Engine(year=2026)
+    wanted = {"absorption": {"skills": 5}, "preferred_countries": ["VN"], "trl_min": 7}
+    put_demand(engine, title="tea dryer pump", **wanted)
+    good = {"country": "VN", "trl": 9, "requires": {"skills": 2}}
+    for number in range(engine.weights.list_size):
+        put_supply(engine, number, title="tea dryer pump", **good)
+    for number in range(900, 900 + engine.weights.near_misses):
+        put_supply(engine, number, title="tea dryer pump", trl=3)
+    ranking = _remember(engine, engine.rank(DEMAND))
+    poor = put_supply(engine, 500, title="tea dryer pump valve", country="CN", trl=7)
+    ((pair,),) = engine.score_many({DEMAND: [poor]}).values()
+    bar = engine.bar(ranking)
+    assert bar.lowest < pair.relevance < min(bar.missed, bar.witness)
+    assert pair.passes
+    assert pair.score < bar.listed
+    assert engine.concerned([poor]) == {}
+    better = put_supply(engine, 501, title="tea dryer pump", **good)
+    assert engine.concerned([poor, better]) == {DEMAND: {better}}
+
+
 def _remember(engine: Engine, ranking: Ranking) -> Ranking:
     engine.set_bar(DEMAND, engine.bar(ranking))
     return ranking
@@ -379,7 +400,7 @@ def test_the_witness_stays_the_most_relevant_supply_that_nothing_blocks() -> Non
     weights = load_weights()
     blocked = [_pair(n, 800_000, BIT[ReasonCode.BUDGET_SHORT]) for n in range(weights.list_size)]
     old = Ranking(tuple(blocked), tuple(blocked[: weights.near_misses]), _pair(99, 400_000))
-    assert bar_of(old, weights) == 400_000
+    assert bar_of(old, weights).lowest == 400_000
     weaker, stronger = _pair(100, 350_000), _pair(100, 450_000)
     gone = frozenset({UUID(int=99), UUID(int=100)})
     assert merge(old, gone, [weaker], weights) is None

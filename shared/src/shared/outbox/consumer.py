@@ -6,8 +6,9 @@ there, and its neighbours go on at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from shared.contracts.events import Event, MalformedEventError
 from shared.db.database import is_passing
@@ -50,7 +51,7 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop`; the batch at hand is finished first."""
         try:
-            await self._warm_up(stop)
+            await self._insist(self._transactions.warm_up, stop)
             while not stop.is_set():
                 if deliveries := await self.pull.fetch():
                     count = len(deliveries)
@@ -60,11 +61,12 @@ class Consumer:
         finally:
             await self.pull.close()
 
-    async def _warm_up(self, stop: asyncio.Event) -> None:
+    async def _insist(self, step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        """Do what a passing fault interrupts again, until it is done or `stop`."""
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             try:
-                await self._transactions.warm_up()
+                await step()
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -78,19 +80,7 @@ class Consumer:
 
     async def _work_off(self, deliveries: list[Delivery], stop: asyncio.Event) -> None:
         async with self._held(deliveries):
-            pause = FIRST_PAUSE_SECONDS
-            while deliveries and not stop.is_set():
-                try:
-                    await self._process(deliveries)
-                except Exception as error:
-                    if not is_passing(error):
-                        raise
-                    self.waits_for = repr(error)
-                    log.warning("consumer_waits", consumer=self.name, seconds=pause, error=error)
-                    await _wait(stop, pause)
-                    pause = min(pause * 2, MAX_PAUSE_SECONDS)
-                else:
-                    self.waits_for = None
+            await self._insist(partial(self._process, deliveries), stop)
         for delivery in deliveries:
             await delivery.retry_after(0)
 
@@ -183,7 +173,7 @@ class Consumer:
     async def retry(self, stop: asyncio.Event) -> None:
         """Try dead letters again until `stop`: those whose time has come, and redriven ones."""
         # An attempt is counted before it is made: a kill while the index is loaded is not one.
-        await self._warm_up(stop)
+        await self._insist(self._transactions.warm_up, stop)
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             self._kept.clear()
@@ -210,21 +200,8 @@ class Consumer:
             letter = await self.dead_letters.claim_due(connection, now)
         if letter is None:
             return FIRST_PAUSE_SECONDS
-        await self._retry_one(letter, stop)
+        await self._insist(partial(self._try_again, letter), stop)
         return 0
-
-    async def _retry_one(self, letter: DeadLetter, stop: asyncio.Event) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await self._try_again(letter)
-                return
-            except Exception as error:
-                if not is_passing(error) or stop.is_set():
-                    raise
-                log.warning("retry_waits", consumer=self.name, seconds=pause, error=repr(error))
-                await _wait(stop, pause)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
     async def _try_again(self, letter: DeadLetter) -> None:
         tables = self._transactions.tables

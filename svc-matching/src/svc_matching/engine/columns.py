@@ -139,6 +139,10 @@ class SupplyColumns:
         self._grow(size)
         return self._asked_in[:size]
 
+    def is_live(self, slot: int) -> bool:
+        """Whether the supply in a slot is published, and so ranked."""
+        return self.facts[slot].status is SupplyStatus.PUBLISHED
+
     def indexed(self, size: int) -> NDArray[np.bool_]:
         """Whether each slot below `size` holds a supply."""
         self._grow(size)

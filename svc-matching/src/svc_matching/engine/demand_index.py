@@ -1,7 +1,7 @@
 """The open demands, ready to be met by a new supply.
 
-Each demand has an entry bar: what a supply's relevance must reach to change anything for it. A
-score is never above its relevance, so a supply below the bar needs no second look.
+Each demand has an entry bar: what a supply must reach to change anything for it. A score is never
+above its relevance, so a supply whose relevance is below the bar needs no second look.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.growing import grown
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.look_types import Want
+from svc_matching.engine.pairs import Bar
 from svc_matching.engine.queries import queries_of
 from svc_matching.engine.questions import Questions
 from svc_matching.engine.scoring import millionths
@@ -98,7 +99,8 @@ class DemandIndex:
         self._lexicon = lexicon
         self._entries: dict[int, DemandEntry] = {}
         self._questions: dict[Audience, Questions] = {}
-        self._bars = np.zeros(64, np.int32)
+        self._bars: dict[int, Bar] = {}
+        self._lowest = np.zeros(64, np.int32)
         self._fields = CodeColumn(field_nearness)
         self._industries = CodeColumn(industry_nearness)
         self._ipc = CodeColumn(ipc_nearness)
@@ -114,8 +116,8 @@ class DemandIndex:
         if demand_id in self.slots:
             self.drop(demand_id)
         slot = self.slots.take(demand_id)
-        self._bars = grown(self._bars, slot + 1)
-        self._bars[slot] = 0
+        self._lowest = grown(self._lowest, slot + 1)
+        self._bars[slot], self._lowest[slot] = Bar(), 0
         self._fields.put(slot, facts.fields)
         self._industries.put(slot, facts.industries)
         self._ipc.put(slot, facts.ipc)
@@ -158,6 +160,7 @@ class DemandIndex:
             if not len(self._questions[audience]):
                 del self._questions[audience]
         self._dense.drop(slot)
+        del self._bars[slot]
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
@@ -172,11 +175,16 @@ class DemandIndex:
         slot = self.slots.get(demand_id)
         return None if slot is None else self._entries[slot]
 
-    def set_bar(self, demand_id: UUID, bar: int) -> None:
-        """Set the relevance, in millionths, from which a supply can change this demand's list."""
+    def set_bar(self, demand_id: UUID, bar: Bar) -> None:
+        """Set what a supply must reach to change this demand's list."""
         slot = self.slots.get(demand_id)
         if slot is not None:
-            self._bars[slot] = bar
+            self._bars[slot], self._lowest[slot] = bar, bar.lowest
+
+    def bar(self, demand_id: UUID) -> Bar:
+        """Return what a supply must reach to change this demand's list."""
+        slot = self.slots.get(demand_id)
+        return Bar() if slot is None else self._bars[slot]
 
     def met_by(
         self,
@@ -184,7 +192,7 @@ class DemandIndex:
         supplies: Sequence[tuple[SupplyFacts, Embedding | None]],
         weights: Weights,
     ) -> list[list[UUID]]:
-        """Return for each supply the demands whose bar it reaches, or could by its ceiling."""
+        """Return for each supply the demands whose lowest bar its relevance could reach."""
         if not self._entries:
             return [[] for _ in rows]
         return [self._met_by(*each, weights) for each in zip(rows, supplies, strict=True)]
@@ -194,7 +202,7 @@ class DemandIndex:
     ) -> list[UUID]:
         about = self._relevance(row, *supply, weights)
         # One millionth of slack: the bar was rounded.
-        reached = millionths(about) + 1 >= self._bars[: len(about)]
+        reached = millionths(about) + 1 >= self._lowest[: len(about)]
         found = np.flatnonzero(reached & (about >= weights.floor))
         return [self.slots.id_of(slot) for slot in found.tolist() if slot in self._entries]
 

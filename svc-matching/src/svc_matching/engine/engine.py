@@ -13,7 +13,7 @@ from svc_matching.engine.dense import read_embeddings
 from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.in_use import vocabulary
 from svc_matching.engine.lexicon import Lexicon
-from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.pairs import Bar, Pair, Ranking
 from svc_matching.engine.ranking import Ranker, bar_of, merge
 from svc_matching.engine.snapshots import Held, Holding
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
@@ -73,6 +73,11 @@ class Engine:
     def holds(self, found: UUID) -> bool:
         """Whether it is an open demand or a supply in the index."""
         return found in self.supplies.slots or found in self.demands.slots
+
+    def ranks(self, supply_id: UUID) -> bool:
+        """Whether it is a supply that lists may hold."""
+        slot = self.supplies.slots.get(supply_id)
+        return slot is not None and self.supplies.columns.is_live(slot)
 
     def put_supply(
         self, supply_id: UUID, facts: SupplyFacts, views: Iterable[View], *, weigh: bool = True
@@ -174,12 +179,18 @@ class Engine:
             [(self.supplies.columns.facts[slot], self.supplies.dense.get(slot)) for slot in slots],
             self.weights,
         )
-        concerned: dict[UUID, set[UUID]] = defaultdict(set)
+        by_demand: dict[UUID, set[UUID]] = defaultdict(set)
         for slot, demand_ids in zip(slots, met, strict=True):
             supply_id = self.supplies.slots.id_of(slot)
             for demand_id in demand_ids:
-                concerned[demand_id].add(supply_id)
-        return dict(concerned)
+                by_demand[demand_id].add(supply_id)
+        concerned: dict[UUID, set[UUID]] = {}
+        for demand_id, pairs in self.score_many(by_demand).items():
+            bar = self.demands.bar(demand_id)
+            reaching = {pair.supply_id for pair in pairs if bar.is_reached_by(pair)}
+            if reaching:
+                concerned[demand_id] = reaching
+        return concerned
 
     def merge(
         self, old: Ranking, changed: frozenset[UUID], fresh: Iterable[Pair]
@@ -191,10 +202,10 @@ class Engine:
         """Return the first field of a demand."""
         return next(iter(self._demand(demand_id).facts.fields), None)
 
-    def bar(self, ranking: Ranking) -> int:
-        """Return from which relevance on, in millionths, a supply can change this ranking."""
+    def bar(self, ranking: Ranking) -> Bar:
+        """Return what a supply must reach to change this ranking."""
         return bar_of(ranking, self.weights)
 
-    def set_bar(self, demand_id: UUID, bar: int) -> None:
-        """Let supplies below `bar` pass this demand by without a second look."""
+    def set_bar(self, demand_id: UUID, bar: Bar) -> None:
+        """Let supplies that do not reach `bar` pass this demand by."""
         self.demands.set_bar(demand_id, bar)

@@ -49,6 +49,30 @@ class Pair(NamedTuple):
         return -self.relevance, self.supply_id
 
 
+class Bar(NamedTuple):
+    """What a pair must reach, in millionths, to change a ranking in any of three ways."""
+
+    listed: int = 0
+    """The score that enters the list."""
+    missed: int = 0
+    """The relevance that enters the near misses."""
+    witness: int = 0
+    """The relevance that makes another supply the witness."""
+
+    @property
+    def lowest(self) -> int:
+        """The relevance below which nothing changes: a score is never above it."""
+        return min(self)
+
+    def is_reached_by(self, pair: Pair) -> bool:
+        """Whether the pair can change anything."""
+        if pair.reasons and pair.relevance >= self.missed:
+            return True
+        if not pair.passes:
+            return False
+        return pair.score >= self.listed or (not pair.blocked and pair.relevance >= self.witness)
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """A demand's list, its near misses, and one supply that makes it MATCHED, if any."""

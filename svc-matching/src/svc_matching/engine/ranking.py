@@ -17,7 +17,7 @@ from svc_matching.engine.candidates import CANDIDATES, CandidateSource
 from svc_matching.engine.demand_index import DemandEntry
 from svc_matching.engine.kernels import Sides
 from svc_matching.engine.look_types import About
-from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.pairs import Bar, Pair, Ranking
 from svc_matching.engine.scoring import Block, Scorer, millionths
 from svc_matching.engine.supply_index import SupplyIndex
 from svc_matching.engine.weights import MILLION, Weights
@@ -204,18 +204,18 @@ class Collector:
 
     def bar(self) -> int:
         """Return the relevance, in millionths, from which a pair can still change anything."""
-        return bar_of(self.ranking(), self._weights)
+        return bar_of(self.ranking(), self._weights).lowest
 
     def ranking(self) -> Ranking:
         return Ranking(tuple(self._listed), tuple(self._missed), self._witness)
 
 
-def bar_of(ranking: Ranking, weights: Weights) -> int:
-    """Return the relevance, in millionths, from which a pair can change anything in `ranking`."""
+def bar_of(ranking: Ranking, weights: Weights) -> Bar:
+    """Return what a pair must reach to change anything in `ranking`."""
     relevant = round(weights.relevant * MILLION)
     full = len(ranking.listed) == weights.list_size
     enough = len(ranking.missed) == weights.near_misses
-    return min(
+    return Bar(
         ranking.listed[-1].score if full else 0,
         ranking.missed[-1].relevance if enough else relevant,
         ranking.witness.relevance if ranking.witness else relevant,

@@ -6,7 +6,6 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.contracts.supplies import SupplyStatus
 from svc_matching.engine import kernels
 from svc_matching.engine.arrays import Slots, Values
 from svc_matching.engine.codes import sides_of
@@ -90,7 +89,7 @@ class SupplyIndex:
     def live(self) -> Iterator[tuple[TextVector, ...]]:
         """Yield the texts of the supplies that are ranked."""
         for slot, vectors in self._vectors.items():
-            if self.columns.facts[slot].status is SupplyStatus.PUBLISHED:
+            if self.columns.is_live(slot):
                 yield vectors
 
     def count_live(self) -> int:

@@ -98,8 +98,7 @@ _POSTPONE = (
 
 async def postpone(connection: AsyncConnection, demand_ids: Collection[UUID], epoch: int) -> None:
     """Let lists of this epoch be pending, to be ranked anew."""
-    if demand_ids:
-        await connection.execute(_POSTPONE, {"demand_ids": list(demand_ids), "epoch": epoch})
+    await connection.execute(_POSTPONE, {"demand_ids": list(demand_ids), "epoch": epoch})
 
 
 def _is_pending(epoch: int) -> Any:

@@ -4,7 +4,7 @@ What readers see is in the order of the `shown` score, which is the stored one l
 price; what the engine goes on from is as it was stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -80,17 +80,19 @@ async def read_ids(
 
 
 _GONE = given_rows((match.c.demand_id, match.c.supply_id))
+_LEFT = {
+    match.c.listed: False,
+    match.c.updated_at: bindparam("now", type_=match.c.updated_at.type),
+    match.c.state: case(
+        (match.c.state == MatchState.PROPOSED, literal(MatchState.STALE.value)),
+        else_=match.c.state,
+    ),
+}
+"""What becomes of a pair that leaves its list."""
 _DELIST = (
     update(match)
     .where(match.c.demand_id == _GONE.c.demand_id, match.c.supply_id == _GONE.c.supply_id)
-    .values(
-        listed=False,
-        updated_at=bindparam("now", type_=match.c.updated_at.type),
-        state=case(
-            (match.c.state == MatchState.PROPOSED, literal(MatchState.STALE.value)),
-            else_=match.c.state,
-        ),
-    )
+    .values(_LEFT)
 )
 
 
@@ -101,6 +103,29 @@ async def delist(
     if pairs:
         gone = as_columns(match, ("demand_id", "supply_id"), pairs)
         await connection.execute(_DELIST, gone | {"now": now})
+
+
+_GONE_FROM = (
+    update(match)
+    .where(
+        among(match.c.demand_id, "demand_ids"),
+        among(match.c.supply_id, "supply_ids"),
+        match.c.listed,
+    )
+    .values(_LEFT)
+)
+
+
+async def delist_gone(
+    connection: AsyncConnection,
+    demand_ids: Collection[UUID],
+    supply_ids: Collection[UUID],
+    now: datetime,
+) -> None:
+    """Take some supplies from the lists of some demands."""
+    if demand_ids and supply_ids:
+        given = {"demand_ids": list(demand_ids), "supply_ids": list(supply_ids), "now": now}
+        await connection.execute(_GONE_FROM, given)
 
 
 def _rank() -> Any:

@@ -29,7 +29,7 @@ async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -
     while not stop.is_set():
         try:
             await freeze_when_due(transactions)
-            while transactions.matcher.has_pending and not stop.is_set():
+            while _may_rank(transactions.matcher) and not stop.is_set():
                 await rank_pending(transactions)
             await keep_prices(transactions)
             await save_when_due(transactions)
@@ -39,6 +39,10 @@ async def keep_epochs(transactions: MatchingTransactions, stop: asyncio.Event) -
             log.warning("epochs_wait", error=repr(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+
+
+def _may_rank(matcher: Matcher) -> bool:
+    return matcher.has_pending and not matcher.is_flooded
 
 
 async def freeze_when_due(transactions: MatchingTransactions) -> bool:

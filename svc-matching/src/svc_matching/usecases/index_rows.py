@@ -12,6 +12,7 @@ from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.facts import demand_facts, supply_facts
 from svc_matching.engine.lexicon import Lexicon
+from svc_matching.engine.pairs import Bar
 from svc_matching.engine.statistics import Frozen, Statistics, freeze
 from svc_matching.engine.views import View, unpack
 from svc_matching.storage import items
@@ -70,7 +71,7 @@ def load_rows(engine: Engine, rows: list[items.ItemRow], *, weigh: bool) -> None
             put_supply(engine, row.id, profile, SupplyStatus(row.status), views, weigh=weigh)
         elif row.status == DemandStatus.PUBLISHED:
             put_demand(engine, row.id, profile, views)
-            engine.set_bar(row.id, row.bar)
+            engine.set_bar(row.id, Bar(row.bar, row.bar, row.bar))
 
 
 def replace_rows(

@@ -16,7 +16,13 @@ from svc_matching.storage import diagnoses, items, matches
 from svc_matching.storage.items import Written
 from svc_matching.usecases.index_rows import put_demand, put_supply
 from svc_matching.usecases.list_writing import Revision
-from svc_matching.usecases.lists import close_lists, rank_all, revise_lists, write_ranked
+from svc_matching.usecases.lists import (
+    close_lists,
+    postpone_lists,
+    rank_all,
+    revise_lists,
+    write_ranked,
+)
 from svc_matching.usecases.matcher import Matcher
 
 Arrival = TypeVar("Arrival", DemandArrival, SupplyArrival)
@@ -64,7 +70,7 @@ async def take_supplies(
     note_unembedded(matcher, fresh)
     known = [each.arrival.state.id for each in fresh if not each.written.is_new]
     await follow_supplies(work, matcher, concerned, ids, known)
-    matcher.note_supplies()
+    matcher.note_supplies(len(ids))
 
 
 async def follow_supplies(
@@ -74,12 +80,19 @@ async def follow_supplies(
     changed: frozenset[UUID],
     known: Collection[UUID],
 ) -> None:
-    """Update the lists of the demands that are concerned, or hold one of the `known` supplies."""
+    """Update the lists of the demands that are concerned, or hold one of the `known` supplies.
+
+    While supplies flood in only the latter: what is gone or has changed is not shown any longer.
+    """
+    holders: set[UUID] = set()
     if known:
         holders = await matches.read_holders(work.connection, known)
         holders |= await diagnoses.read_concerned(work.connection, known)
         for demand_id in holders:
             concerned.setdefault(demand_id, set())
+    if matcher.is_flooded:
+        await postpone_lists(work, matcher, concerned.keys() - holders)
+        concerned = {demand_id: concerned[demand_id] for demand_id in holders}
     await revise_lists(work, matcher, concerned, changed)
 
 

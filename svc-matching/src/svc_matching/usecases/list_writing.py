@@ -21,7 +21,7 @@ from svc_matching.domain.diagnoses import Missed, decide, leading_reasons
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.features import Features
 from svc_matching.engine.gates import reasons_of
-from svc_matching.engine.pairs import Pair, Ranking
+from svc_matching.engine.pairs import Bar, Pair, Ranking
 from svc_matching.engine.weights import MILLION
 from svc_matching.storage import diagnoses, items, lists, matches
 from svc_matching.storage.diagnoses import Miss
@@ -62,7 +62,7 @@ class Revision:
     demand_id: UUID
     field: str | None
     ranking: Ranking
-    bar: int
+    bar: Bar
     features: Mapping[UUID, Features]
 
 
@@ -189,7 +189,7 @@ class _Writer:
             "demand_version": demand.version,
             "index_epoch": self._epoch,
             "is_open": True,
-            "bar": revision.bar,
+            "bar": revision.bar.lowest,
             "witness_id": witness.supply_id if witness else None,
             "witness_relevance": witness.relevance if witness else 0,
             "list_version": (old.list_version if old else 0) + list_changed,

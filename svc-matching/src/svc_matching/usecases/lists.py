@@ -55,32 +55,40 @@ async def revise_lists(
 
     `concerned` names for each demand the changed supplies that reach its bar; none when it only
     loses some. A list of an older epoch is left to the ranking that it waits for, and so are those
-    beyond what one transaction brings up to date.
+    beyond what one transaction brings up to date; what may not be shown leaves them at once, too.
     """
     if not concerned:
         return
     epoch = matcher.engine.statistics.epoch
-    if len(concerned) > AT_ONCE:
-        ids = sorted(concerned)
-        await diagnoses.postpone(work.connection, ids[AT_ONCE:], epoch)
-        matcher.has_pending = True
-        concerned = {demand_id: concerned[demand_id] for demand_id in ids[:AT_ONCE]}
+    ids = sorted(concerned)
+    await postpone_lists(work, matcher, ids[AT_ONCE:])
     standings = {
         demand_id: standing
-        for demand_id, standing in (await _read_standings(work, concerned)).items()
+        for demand_id, standing in (await _read_standings(work, ids[:AT_ONCE])).items()
         if standing.state is not None
         and standing.state.is_open
         and standing.state.index_epoch == epoch
     }
+    gone = [supply_id for supply_id in changed if not matcher.engine.ranks(supply_id)]
+    await matches.delist_gone(work.connection, concerned.keys() - standings.keys(), gone, work.now)
     matcher.doubt(standings)
     rankings = {demand_id: standing.ranking() for demand_id, standing in standings.items()}
     revisions = await matcher.run(_revise_all, matcher.engine, rankings, concerned, changed)
     await write_revisions(work, matcher.engine, revisions, standings)
 
 
+async def postpone_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Collection[UUID]) -> None:
+    """Let lists be pending, to be ranked anew."""
+    if demand_ids:
+        await diagnoses.postpone(work.connection, demand_ids, matcher.engine.statistics.epoch)
+        matcher.has_pending = True
+
+
 def rank_all(engine: Engine, demand_ids: Sequence[UUID]) -> list[Revision]:
     """Rank all supplies for these open demands; runs in the engine's thread."""
-    return _revisions(engine, dict(zip(demand_ids, engine.rank_many(demand_ids), strict=True)))
+    rankings = dict(zip(demand_ids, engine.rank_many(demand_ids), strict=True))
+    _set_bars(engine, rankings)
+    return _revisions(engine, rankings)
 
 
 def _revise_all(
@@ -100,6 +108,7 @@ def _revise_all(
         demand_id: ranking or ranked[demand_id].keeping(rankings[demand_id], changed)
         for demand_id, ranking in merged.items()
     }
+    _set_bars(engine, revised)
     differing = {found: new for found, new in revised.items() if new != rankings[found]}
     return _revisions(engine, differing)
 
@@ -111,9 +120,13 @@ def _revisions(engine: Engine, rankings: Mapping[UUID, Ranking]) -> list[Revisio
     for demand_id, ranking in rankings.items():
         features = {pair.supply_id: next(packed) for pair in ranking.listed if pair.fresh}
         bar = engine.bar(ranking)
-        engine.set_bar(demand_id, bar)
         revisions.append(Revision(demand_id, engine.field(demand_id), ranking, bar, features))
     return revisions
+
+
+def _set_bars(engine: Engine, rankings: Mapping[UUID, Ranking]) -> None:
+    for demand_id, ranking in rankings.items():
+        engine.set_bar(demand_id, engine.bar(ranking))
 
 
 async def _read_standings(work: UnitOfWork, demand_ids: Collection[UUID]) -> dict[UUID, Standing]:

@@ -15,6 +15,7 @@ from shared.kernel.clock import Clock, utc_now, vietnam_date
 from shared.kernel.faults import crash_point
 from shared.outbox import UnitOfWork
 from shared.telemetry import get_logger
+from svc_matching.domain.floods import Flood
 from svc_matching.domain.items import OPEN, Age, ItemKind
 from svc_matching.domain.preview import AT_ONCE
 from svc_matching.engine import snapshots
@@ -76,6 +77,7 @@ class Matcher:
         self.has_pending = True
         self.rules_changed = False
         self.supplies_changed_at: float | None = None
+        self.flood = Flood()
         self.priced_epoch: int | None = None
         self._clock = clock
         self._candidates = candidates
@@ -131,9 +133,15 @@ class Matcher:
         self.rules_changed = False
         self.supplies_changed_at = None
 
-    def note_supplies(self) -> None:
-        """Remember that the supplies have just changed."""
+    def note_supplies(self, count: int) -> None:
+        """Remember that so many supplies have just changed together."""
         self.supplies_changed_at = asyncio.get_running_loop().time()
+        self.flood.note(count, self.supplies_changed_at)
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether lists wait until an import has run in."""
+        return self.flood.is_on(asyncio.get_running_loop().time())
 
     async def weighing(self, connection: AsyncConnection, epoch: int) -> Frozen:
         """Return what lists of an epoch were weighed by, or the newest when that is gone.

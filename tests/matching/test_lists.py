@@ -361,3 +361,21 @@ async def test_an_unreadable_body_is_refused_with_its_batch(world: World) -> Non
         async with world.transactions.begin() as work:
             await handle(work, [tea, broken])
     assert await world.rows(tables.item) == []
+
+
+async def test_a_start_reads_the_demands_when_a_supply_first_needs_them(
+    world: World, ask: Ask
+) -> None:
+    tea, demand = world.supply(), world.demand()
+    await world.tell(tea, demand)
+    matcher = world.transactions.matcher
+    matcher.loaded = False
+    new = world.demand()
+    await world.tell(new)
+    assert supplies_of(await listed(ask, new)) == [tea.aggregate_id]
+    assert not matcher.engine.holds(demand.aggregate_id)
+    another = world.supply()
+    await world.tell(another)
+    assert matcher.engine.holds(demand.aggregate_id)
+    for each in (demand, new):
+        assert another.aggregate_id in supplies_of(await listed(ask, each))

@@ -76,8 +76,8 @@ async def _started(world: World, folder: Path | None) -> Engine:
     """Start the index anew, from a snapshot if there is a usable one."""
     matcher = world.transactions.matcher
     matcher.snapshot_folder, matcher.loaded = folder, False
-    async with world.transactions.begin():
-        pass
+    async with world.transactions.begin() as work:
+        await matcher.need_demands(work.connection)
     return matcher.engine  # type: ignore[no-any-return]
 
 

@@ -56,9 +56,10 @@ class SupplyText:
             found: dict[str, int] = {}
             for view in self._views:
                 average = frozen.statistics.average_length(view.language)
-                own = impacts(view, average).tolist()
-                for term, impact in zip(view.terms, own, strict=True):
-                    found[term] = max(impact, found.get(term, 0))
+                own = dict(zip(view.terms, impacts(view, average).tolist(), strict=True))
+                for term in found.keys() & own.keys():
+                    own[term] = max(own[term], found[term])
+                found |= own
             self._weighed = weighed = frozen, found
         return weighed[1]
 

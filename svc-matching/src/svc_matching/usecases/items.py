@@ -65,6 +65,7 @@ async def take_supplies(
     if not fresh:
         return
     ids = frozenset(each.arrival.state.id for each in fresh)
+    await matcher.need_demands(work.connection)
     matcher.doubt(ids)
     concerned = await matcher.run(_place_supplies, matcher.engine, fresh)
     note_unembedded(matcher, fresh)

@@ -25,6 +25,7 @@ waiting, and be lost as a whole, again and again, to a process that ends every f
 async def rank_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Sequence[UUID]) -> None:
     """Rank all supplies for these open demands."""
     if demand_ids:
+        await matcher.need_demands(work.connection)
         matcher.doubt(demand_ids)
         revisions = await matcher.run(rank_all, matcher.engine, demand_ids)
         await write_ranked(work, matcher, revisions)

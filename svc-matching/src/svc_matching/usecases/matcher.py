@@ -74,6 +74,7 @@ class Matcher:
         self.lock = asyncio.Lock()
         self.previews = asyncio.Semaphore(AT_ONCE)
         self.loaded = False
+        self._demands_loaded = False
         self.has_pending = True
         self.rules_changed = False
         self.supplies_changed_at: float | None = None
@@ -106,6 +107,7 @@ class Matcher:
 
     async def open_epoch(self, work: UnitOfWork) -> None:
         """Freeze the statistics of the supplies as they are, and weigh by them from now on."""
+        await self.need_demands(work.connection)
         engine, embedder = self.engine, self.embeddings.due(self.engine.embedder)
         number = await epochs.read_newest_number(work.connection) + 1
         statistics = await self.run(engine.freeze, number)
@@ -172,16 +174,11 @@ class Matcher:
             revision = await epochs.read_newest_revision(connection)
             await self._read_with(connection, revision, again=True)
             await self._load_supplies(connection)
-            # Demands come after: their queries are weighed by the statistics.
-            await self._load(connection, ItemKind.DEMAND, (OPEN,))
+            self._demands_loaded = False
             await self._use_newest_embedder(connection)
             self.embeddings.waiting.clear()
             await self._note_unseen(connection)
-            log.info(
-                "index_loaded",
-                supplies=len(self.engine.supplies.slots),
-                demands=len(self.engine.demands.slots),
-            )
+            log.info("index_loaded", supplies=len(self.engine.supplies.slots))
             self.settle()
             self.loaded = True
             self.priced_epoch = None
@@ -193,6 +190,16 @@ class Matcher:
                 self.has_pending = True
             await self._read_again(connection, self._doubted)
             self.settle()
+
+    async def need_demands(self, connection: AsyncConnection) -> None:
+        """Put the open demands into the index, if that was not done since the start.
+
+        To rank a new demand or a preview takes the supplies alone, and a start half as long.
+        """
+        if not self._demands_loaded:
+            await self._load(connection, ItemKind.DEMAND, (OPEN,))
+            self._demands_loaded = True
+            log.info("demands_loaded", demands=len(self.engine.demands.slots))
 
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
         newest = await epochs.read_newest(connection)
@@ -259,6 +266,7 @@ class Matcher:
         """Let the embeddings of one embedder count; lists are to be ranked anew."""
         if embedder == self.engine.embedder:
             return
+        await self.need_demands(connection)
         await self.run(self.engine.use, embedder)
         if embedder is None:
             return
@@ -281,6 +289,7 @@ class Matcher:
         """Let wait what our embedder has not seen, of some items or of all in the index."""
         if self.embeddings.identity is None:
             return
+        await self.need_demands(connection)
         async for some in embeddings.stream_unseen(connection, self.embeddings.identity, ids):
             self.embeddings.note(filter(self.engine.holds, some))
 

@@ -1,6 +1,7 @@
 """The one engine of this process: the tables are the truth, and its index a cache of them."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -134,6 +135,7 @@ class Matcher:
         """An epoch has opened: nothing that it freezes has changed since."""
         self.rules_changed = False
         self.supplies_changed_at = None
+        _keep_from_collector()
 
     def note_supplies(self, count: int) -> None:
         """Remember that so many supplies have just changed together."""
@@ -180,6 +182,7 @@ class Matcher:
             await self._note_unseen(connection)
             log.info("index_loaded", supplies=len(self.engine.supplies.slots))
             self.settle()
+            _keep_from_collector()
             self.loaded = True
             self.priced_epoch = None
         elif self._doubted or self._epoch_doubted:
@@ -199,6 +202,7 @@ class Matcher:
         if not self._demands_loaded:
             await self._load(connection, ItemKind.DEMAND, (OPEN,))
             self._demands_loaded = True
+            _keep_from_collector()
             log.info("demands_loaded", demands=len(self.engine.demands.slots))
 
     async def _adopt_newest(self, connection: AsyncConnection) -> None:
@@ -315,6 +319,12 @@ class Matcher:
         await self.run(replace_rows, self.engine, rows, frozenset(ids))
         await self.embed_again(connection, ids)
         await self._note_unseen(connection, ids)
+
+
+def _keep_from_collector() -> None:
+    """Let the index not be searched for cycles again: at 22,000 supplies all waits 0.3 s for it."""
+    gc.collect(1)
+    gc.freeze()
 
 
 def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

@@ -27,7 +27,7 @@ from rich.table import Table
 from ketnoi.environment import Environment
 from ketnoi.local_suite import LocalSuite, local_suite
 from ketnoi.operator.api import Api
-from ketnoi.operator.files import Part
+from ketnoi.operator.files import parts_of
 from ketnoi.operator.importing import import_parts
 from load import events, floors
 from load.generator import Cpu, closed_loop, demand, draft, flood, milliseconds, open_loop, supply
@@ -182,15 +182,19 @@ class Bench:
 
 
 def imported(suite: LocalSuite, count: int, prefix: str) -> dict[str, Any]:
-    """Rows a second into svc-supply as published supplies, and until svc-matching has them."""
+    """Rows a second into svc-supply as published supplies, and until svc-matching has them.
+
+    The file goes as `ketnoi import` sends it, in parts.
+    """
     dice = random.Random(7)
     rows = [supply(dice, f"{prefix}{number}") for number in range(count)]
-    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    path = suite.home / f"bench-{prefix}.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     environment = Environment.read(suite.environment(), Path.cwd())
     with Api.of(environment) as api, Cpu(suite.launcher_pid) as cpu:
         started = time.monotonic()
         outcome = import_parts(
-            api, "supplies", [Part("bench.jsonl", content, 0)], Console(stderr=True), label="import"
+            api, "supplies", parts_of(path), Console(stderr=True), label="import"
         )
         imported_at = time.monotonic() - started
         last = api.json("GET", f"/v1/supplies/by-ref/bench/{prefix}{count - 1}")

@@ -91,10 +91,7 @@ async def after_a_kill(bench: Bench) -> dict[str, float]:
 
 async def measure(suite: LocalSuite, supplies: int, open_demands: int, count: int) -> Any:
     say(f"import of {supplies:,} supplies")
-    found: dict[str, Any] = {
-        f"import_{part}": await asyncio.to_thread(imported, suite, supplies // 2, part)
-        for part in ("s", "t")  # one file would be larger than an import may be
-    }
+    found: dict[str, Any] = {"import": await asyncio.to_thread(imported, suite, supplies, "s")}
     async with connected(suite) as bench:
         await asyncio.sleep(EPOCH_SECONDS)
         dice = random.Random(5)

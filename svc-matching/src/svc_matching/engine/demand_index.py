@@ -27,7 +27,7 @@ from svc_matching.engine.facts import DemandFacts, SupplyFacts
 from svc_matching.engine.growing import grown
 from svc_matching.engine.lexicon import Lexicon
 from svc_matching.engine.look_types import Want
-from svc_matching.engine.pairs import Bar
+from svc_matching.engine.pairs import NEVER, Bar
 from svc_matching.engine.queries import queries_of
 from svc_matching.engine.questions import Questions
 from svc_matching.engine.scoring import millionths
@@ -36,7 +36,7 @@ from svc_matching.engine.sparse_rows import Row
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.vectors import IntArray, QueryVector, TextVector
 from svc_matching.engine.wants import want_of
-from svc_matching.engine.weights import Weights
+from svc_matching.engine.weights import MILLION, Weights
 
 MAX_TEXTS = 6
 
@@ -161,6 +161,7 @@ class DemandIndex:
                 del self._questions[audience]
         self._dense.drop(slot)
         del self._bars[slot]
+        self._lowest[slot] = NEVER.lowest
 
     def reweigh(self, frozen: Frozen) -> None:
         """Give every demand the query weights of a new epoch."""
@@ -193,7 +194,7 @@ class DemandIndex:
         weights: Weights,
     ) -> list[list[UUID]]:
         """Return for each supply the demands whose lowest bar its relevance could reach."""
-        if not self._entries:
+        if not np.any(self._lowest[: self.slots.size] <= MILLION):
             return [[] for _ in rows]
         return [self._met_by(*each, weights) for each in zip(rows, supplies, strict=True)]
 

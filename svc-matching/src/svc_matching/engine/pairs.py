@@ -7,6 +7,7 @@ from uuid import UUID
 
 from svc_matching.engine.gates import GATE_BITS, RESOURCE_BITS
 from svc_matching.engine.scoring import Block
+from svc_matching.engine.weights import MILLION
 
 
 class Pair(NamedTuple):
@@ -71,6 +72,10 @@ class Bar(NamedTuple):
         if not pair.passes:
             return False
         return pair.score >= self.listed or (not pair.blocked and pair.relevance >= self.witness)
+
+
+NEVER = Bar(*[2 * MILLION] * 3)
+"""The bar of a ranking that waits to be made anew: no pair changes it before."""
 
 
 @dataclass(frozen=True, slots=True)

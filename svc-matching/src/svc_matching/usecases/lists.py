@@ -79,10 +79,11 @@ async def revise_lists(
 
 
 async def postpone_lists(work: UnitOfWork, matcher: Matcher, demand_ids: Collection[UUID]) -> None:
-    """Let lists be pending, to be ranked anew."""
+    """Let lists be pending, to be ranked anew; until then no supply concerns their demands."""
     if demand_ids:
         await diagnoses.postpone(work.connection, demand_ids, matcher.engine.statistics.epoch)
         matcher.has_pending = True
+        matcher.let_wait(demand_ids)
 
 
 def rank_all(engine: Engine, demand_ids: Sequence[UUID]) -> list[Revision]:

@@ -25,6 +25,7 @@ from svc_matching.engine.candidates import LocalIndex, SourceOf
 from svc_matching.engine.columns import INDEXED_STATUSES
 from svc_matching.engine.engine import Engine
 from svc_matching.engine.in_use import use_vocabulary, vocabulary
+from svc_matching.engine.pairs import NEVER
 from svc_matching.engine.snapshots import Held, Origin
 from svc_matching.engine.statistics import Frozen
 from svc_matching.engine.views import pack, views_of
@@ -101,6 +102,12 @@ class Matcher:
         self._doubted.update(ids)
         self._epoch_doubted = self._epoch_doubted or epoch
 
+    def let_wait(self, demand_ids: Collection[UUID]) -> None:
+        """Let no supply concern these demands before their lists are ranked anew."""
+        self.doubt(demand_ids)
+        for demand_id in demand_ids:
+            self.engine.set_bar(demand_id, NEVER)
+
     def settle(self) -> None:
         """The tables have caught up."""
         self._doubted.clear()
@@ -125,6 +132,7 @@ class Matcher:
         await epochs.write(work.connection, row)
         crash_point("epoch_freeze")
         self.doubt((), epoch=True)
+        self.let_wait(engine.demands.slots.ids())
         engine.year = vietnam_date(work.now).year
         await self._use_embedder(work.connection, embedder)
         await self.run(engine.adopt, statistics)

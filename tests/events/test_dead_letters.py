@@ -234,6 +234,45 @@ async def test_an_event_that_ends_its_reader_is_tried_alone_and_then_waits_for_a
     assert beside[0] == 0, "a letter that only waits is not to blame"
 
 
+async def test_no_attempt_is_counted_before_its_reader_is_warm(
+    tables: Tables,
+    relay: Relay,
+    read: Read,
+    transactions: Transactions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is killed again and again while it warms up has tried nothing."""
+    monkeypatch.setattr("shared.outbox.consumer.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("shared.outbox.consumer.MAX_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("shared.outbox.dead_letters.RETRY_SECONDS", (0.01,) * 4)
+    (event,) = await tables.publish(1)
+    attempts: list[int] = []
+    handled = 0
+
+    async def cold(*, thoroughly: bool = False) -> None:
+        if thoroughly:
+            attempts.extend(letter.attempts for letter in await tables.letters())
+            if len(attempts) < 20:
+                raise ConnectionError("not yet")
+
+    async def handler(work: UnitOfWork, events: Sequence[Event]) -> None:
+        nonlocal handled
+        handled += 1
+        if handled == 1:
+            raise ValueError("broken at first")
+        await record(work, events)
+
+    monkeypatch.setattr(transactions, "warm_up", cold)
+    read(handler)
+    await relay.drain_once()
+
+    async def done() -> bool:
+        return str(event.id) in await tables.effects()
+
+    await until(done)
+    assert attempts == [1] * 20
+
+
 async def test_a_discarded_event_that_comes_again_stays_discarded(
     tables: Tables, relay: Relay, bus: Bus, read: Read, transactions: Transactions
 ) -> None:

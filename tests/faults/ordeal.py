@@ -37,6 +37,7 @@ UNREACHABLE = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     nats.errors.Error,
 )
 """What a look at the servers may meet while they are down."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ketnoi.local import LocalServers
@@ -83,6 +84,19 @@ async def end(database: Database, backend: int) -> None:
 def test_a_server_that_is_just_hanging_up_is_a_passing_fault() -> None:
     said = "cannot switch to state 12; another operation (2) is in progress"
     assert is_passing(asyncpg.InternalClientError(said))
+
+
+async def test_it_is_one_through_sqlalchemy_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hanging_up(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12")
+
+    async with database.read() as connection:
+        monkeypatch.setattr(asyncpg.Connection, "prepare", hanging_up)
+        with pytest.raises(DBAPIError) as raised:
+            await connection.execute(text("SELECT 12345"))
+    assert is_passing(raised.value)
 
 
 async def test_who_waits_gets_the_next_one(database: Database) -> None:

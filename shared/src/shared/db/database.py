@@ -176,6 +176,7 @@ def is_passing(error: BaseException) -> bool:
         return (
             error.connection_invalidated
             or isinstance(error, OperationalError)
+            or isinstance(getattr(error.orig, "__cause__", None), asyncpg.InternalClientError)
             or _passes(error.orig)
         )
     return False

@@ -172,8 +172,6 @@ class Consumer:
 
     async def retry(self, stop: asyncio.Event) -> None:
         """Try dead letters again until `stop`: those whose time has come, and redriven ones."""
-        # An attempt is counted before it is made: a kill while the index is loaded is not one.
-        await self._insist(self._transactions.warm_up, stop)
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             self._kept.clear()
@@ -196,6 +194,8 @@ class Consumer:
             return LOOK_SECONDS
         if due > now:
             return min(LOOK_SECONDS, (due - now).total_seconds())
+        # An attempt is counted before it is made: a kill while it waits its turn is not one.
+        await self._transactions.warm_up(thoroughly=True)
         async with self._transactions.database.begin() as connection:
             letter = await self.dead_letters.claim_due(connection, now)
         if letter is None:

@@ -90,8 +90,11 @@ class Transactions:
         """Let `wake` be called when events have been committed."""
         self._wake = wake
 
-    async def warm_up(self) -> None:
-        """Do what takes long before events are taken in hand: a kill then costs them nothing."""
+    async def warm_up(self, *, thoroughly: bool = False) -> None:
+        """Do what takes long before events are taken in hand: a kill then costs them nothing.
+
+        `thoroughly` asks for what only some events need as well.
+        """
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:

@@ -30,11 +30,14 @@ class MatchingTransactions(Transactions):
         super().__init__(database, tables, source, clock=clock)
         self.matcher = matcher
 
-    async def warm_up(self) -> None:
-        """Load the index, which takes a transaction."""
+    async def warm_up(self, *, thoroughly: bool = False) -> None:
+        """Load the index, which takes a transaction; thoroughly: the open demands, too."""
         if not self.matcher.loaded:
             async with self.begin():
                 pass
+        if thoroughly:
+            async with self.begin() as work:
+                await self.matcher.need_demands(work.connection)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:

@@ -214,7 +214,11 @@ SELECT (SELECT count(*) FROM demand.outbox WHERE published_at IS NULL)
         (SELECT 1 FROM matching.demand_state s WHERE s.demand_id = d.id
            AND s.demand_version = d.version
            AND s.index_epoch = (SELECT coalesce(max(number), 0) FROM matching.epoch)))
-    AS unmatched
+    AS unmatched,
+    (SELECT count(*) FROM matching.dead_letter
+      WHERE state = 'RETRYING' AND error LIKE 'handed out%')
+    + (SELECT count(*) FROM reporting.dead_letter
+      WHERE state = 'RETRYING' AND error LIKE 'handed out%') AS taken_from_readers_that_ended
 """
 
 

@@ -9,13 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from shared.contracts.events import Event
-from shared.contracts.supplies import SupplyState
 from svc_matching.consumers.items import supply_handler
-from svc_matching.domain.items import Age, SupplyArrival
 from svc_matching.storage import items, tables
 from svc_matching.storage.diagnoses import count_pending
 from svc_matching.usecases.epochs import freeze_when_due, rank_pending
-from svc_matching.usecases.items import take_supplies
 from svc_matching.usecases.list_writing import DIAGNOSIS_CHANGED, LIST_UPDATED, write_revisions
 from svc_matching.usecases.lists import postpone_lists, rank_lists
 
@@ -26,11 +23,6 @@ RICE = {
     "title": "Máy sấy lúa tháp",
     "description": "Tháp sấy lúa tuần hoàn, đốt trấu, công suất lớn.",
 }
-
-
-def withdrawn(event: Event) -> SupplyArrival:
-    age = Age(event.db_epoch, event.aggregate_version)
-    return SupplyArrival(age, SupplyState.model_validate_json(event.data))
 
 
 async def listed(ask: Ask, demand: Event) -> list[dict[str, Any]]:
@@ -118,7 +110,7 @@ async def test_what_is_withdrawn_leaves_the_lists_that_wait_for_an_epoch(
     matcher = world.transactions.matcher
     async with world.transactions.begin() as work:
         await postpone_lists(work, matcher, [demand.aggregate_id])
-        await take_supplies(work, matcher, [withdrawn(world.later(tea, "WITHDRAWN"))])
+        await supply_handler(matcher)(work, [world.later(tea, "WITHDRAWN")])
     assert await listed(ask, demand) == []
 
 
